@@ -1,0 +1,99 @@
+"""Pull a source whose events come as files: find them, skip what is unchanged, land the rest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from glob import glob
+from pathlib import Path
+from typing import Any
+
+from connectors.errors import FileMissing, FileUnreadable
+from connectors.landing import Incoming, SourceLake, replace_json, sha256_of
+
+Split = Callable[[Path, Path], Iterable[Incoming]]
+"""Writes one vendor file, split into days, into a folder; raises SourceError when it cannot."""
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class FileSet:
+    """The files of one dataset of a source: a glob relative to the workspace, and how to split one."""
+
+    key: str
+    pattern: str
+    split: Split
+
+
+@dataclass(frozen=True)
+class PullReport:
+    """What a pull did: files read and skipped, and the days whose content changed."""
+
+    source: str
+    files_read: int
+    files_skipped: int
+    rows: int
+    changed_days: tuple[date, ...]
+
+
+def pull_files(
+    lake: SourceLake, workspace: Path, file_sets: Sequence[FileSet], progress: Progress
+) -> PullReport:
+    """Land every new or changed file of ``file_sets``.
+
+    A file that was deleted from the export folder keeps the days it brought. A file that cannot be
+    read raises before anything of it is landed; files landed before it stay.
+    """
+    registry_path = lake.root / "files.json"
+    known: dict[str, dict[str, Any]] = _read_registry(registry_path)
+    read = skipped = rows = 0
+    changed: set[date] = set()
+    for file_set in file_sets:
+        for path in _matching(workspace, file_set):
+            origin = path.relative_to(workspace).as_posix() if path.is_relative_to(workspace) else str(path)
+            stat = path.stat()
+            stamp = {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+            before = known.get(origin, {})
+            if {key: before.get(key) for key in stamp} == stamp:
+                skipped += 1
+                continue
+            if stat.st_size == 0:
+                raise FileUnreadable(
+                    "the file is empty", where=path, remedy="Export it again, or remove it"
+                )
+            digest = sha256_of(path)
+            if before.get("sha256") == digest:
+                skipped += 1
+            else:
+                incoming = list(file_set.split(path, lake.incoming_folder()))
+                rows += sum(each.rows for each in incoming)
+                changed.update(lake.land(origin, incoming))
+                read += 1
+                progress(f"{lake.source}: {origin}, {sum(each.rows for each in incoming):,} rows")
+            known[origin] = stamp | {"sha256": digest}
+            replace_json(registry_path, known)
+    return PullReport(lake.source, read, skipped, rows, tuple(sorted(changed)))
+
+
+def _matching(workspace: Path, file_set: FileSet) -> list[Path]:
+    # glob() of the standard library, as pathlib's takes no absolute patterns
+    found = sorted(Path(path) for path in glob(str(workspace / file_set.pattern), recursive=True))
+    files = [path for path in found if path.is_file()]
+    if not files:
+        raise FileMissing(
+            f"no file matches {file_set.key} = {file_set.pattern!r}",
+            where=workspace,
+            remedy="Put the export there, or correct the path (it is relative to the workspace)",
+        )
+    return files
+
+
+def _read_registry(path: Path) -> dict[str, dict[str, Any]]:
+    try:
+        known: dict[str, dict[str, Any]] = json.loads(path.read_text("utf-8"))
+        return known
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}  # all files are read again; landing the same content changes nothing

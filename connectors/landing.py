@@ -1,0 +1,177 @@
+"""The landing zone: what a vendor sent, one folder a day, each with a manifest.
+
+``lake/<source>/date=YYYY-MM-DD/`` holds *parts* and ``manifest.json``. A part belongs to the day only
+once the manifest lists it, and the manifest is replaced in one rename: a day is there whole or not at
+all, whenever the program is killed. Part names come from their content, so landing the same bytes
+again leaves the day's version as it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from connectors.errors import LakeDamaged
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file of a landed day: ``rows`` of ``dataset`` that came from ``origin``."""
+
+    file: str
+    dataset: str
+    rows: int
+    bytes: int
+    sha256: str
+    origin: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What one landed day consists of. ``flags`` keeps the vendor's own words (sampling, thresholds)."""
+
+    source: str
+    day: date
+    parts: tuple[Part, ...]
+    landed_at: datetime
+    flags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        return sum(part.rows for part in self.parts)
+
+    @property
+    def version(self) -> str:
+        """A digest of the day's content, the same whenever and from wherever it was landed."""
+        names = sorted(f"{part.dataset}/{part.sha256}" for part in self.parts)
+        return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """A file written aside, to become a part of ``day``."""
+
+    day: date
+    dataset: str
+    path: Path
+    rows: int
+
+
+class SourceLake:
+    """The landed days of one source."""
+
+    def __init__(self, lake: Path, source: str) -> None:
+        self.source = source
+        self.root = lake / source
+
+    def days(self) -> dict[date, Manifest]:
+        """The landed days in order. Raises LakeDamaged when a part is missing or has another size."""
+        found = (self._read_manifest(path) for path in self.root.glob(f"date=*/{MANIFEST}"))
+        return {manifest.day: manifest for manifest in sorted(found, key=lambda each: each.day)}
+
+    def part_paths(self, manifest: Manifest, dataset: str) -> list[Path]:
+        folder = self._folder(manifest.day)
+        return [folder / part.file for part in manifest.parts if part.dataset == dataset]
+
+    def incoming_folder(self) -> Path:
+        """An empty folder to write parts into before they are landed; left-overs of a crash go."""
+        folder = self.root / "incoming.part"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        return folder
+
+    def land(self, origin: str, incoming: Iterable[Incoming]) -> list[date]:
+        """Replace all that ``origin`` brought before with ``incoming``; returns the days that changed."""
+        by_day: dict[date, list[Incoming]] = {}
+        for each in incoming:
+            by_day.setdefault(each.day, []).append(each)
+        landed = self.days()
+        had_it = {
+            day
+            for day, manifest in landed.items()
+            if any(part.origin == origin for part in manifest.parts)
+        }
+        changed = []
+        for day in sorted(had_it | by_day.keys()):
+            before = landed.get(day)
+            kept = tuple(p for p in before.parts if p.origin != origin) if before else ()
+            new = tuple(self._adopt(origin, each) for each in by_day.get(day, ()))
+            after = Manifest(self.source, day, kept + new, datetime.now(UTC))
+            if before is None or before.version != after.version:
+                changed.append(day)
+            self._write_manifest(after)
+        return changed
+
+    def _adopt(self, origin: str, incoming: Incoming) -> Part:
+        digest = sha256_of(incoming.path)
+        name = f"{incoming.dataset}-{digest[:16]}{''.join(incoming.path.suffixes[-2:])}"
+        folder = self._folder(incoming.day)
+        folder.mkdir(parents=True, exist_ok=True)
+        size = incoming.path.stat().st_size
+        _sync(incoming.path)
+        os.replace(incoming.path, folder / name)
+        return Part(name, incoming.dataset, incoming.rows, size, digest, origin)
+
+    def _write_manifest(self, manifest: Manifest) -> None:
+        folder = self._folder(manifest.day)
+        body = asdict(manifest) | {
+            "day": manifest.day.isoformat(),
+            "landed_at": manifest.landed_at.isoformat(),
+            "rows": manifest.rows,
+        }
+        replace_json(folder / MANIFEST, body)
+        listed = {part.file for part in manifest.parts} | {MANIFEST}
+        for path in folder.iterdir():
+            if path.name not in listed:
+                path.unlink()
+
+    def _read_manifest(self, path: Path) -> Manifest:
+        try:
+            body = json.loads(path.read_text("utf-8"))
+            parts = tuple(Part(**part) for part in body["parts"])
+            for part in parts:
+                if (path.parent / part.file).stat().st_size != part.bytes:
+                    raise OSError(f"{part.file} has another size than it was landed with")
+            return Manifest(
+                body["source"],
+                date.fromisoformat(body["day"]),
+                parts,
+                datetime.fromisoformat(body["landed_at"]),
+                body["flags"],
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise LakeDamaged(
+                f"this landed day cannot be read ({error})",
+                where=path,
+                remedy="Delete its folder and the source's files.json, then pull again",
+            ) from error
+
+    def _folder(self, day: date) -> Path:
+        return self.root / f"date={day.isoformat()}"
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def replace_json(path: Path, body: Mapping[str, Any]) -> None:
+    """Write ``body`` beside ``path`` and rename it into place."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(body, indent=1, ensure_ascii=False), "utf-8")
+    _sync(part)
+    os.replace(part, path)
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

@@ -1,0 +1,122 @@
+"""Read rows of any CSV, JSONL(.gz) or Parquet file as dictionaries, with the place of each row."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import zlib
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from connectors.errors import FileForeign, FileUnreadable, LineBroken
+from connectors.json_lines import read_records
+
+Row = dict[str, Any]
+
+
+def read_rows(path: Path, needed: tuple[str, ...]) -> Iterator[tuple[str, Row]]:
+    """Yield (place, row); place is "line 12" or "row 12". Raises SourceError.
+
+    The format is told by content (Parquet, gzip) and by name (``.csv`` or ``.jsonl``/``.json``).
+    """
+    with path.open("rb") as file:
+        magic = file.read(4)
+    names = [suffix.lower() for suffix in path.suffixes]
+    if magic == b"PAR1":
+        rows = _parquet_rows(path)
+    elif ".jsonl" in names or ".json" in names or ".ndjson" in names:
+        rows = ((f"line {number}", record) for number, _, record in read_records(path))
+    elif ".csv" in names:
+        rows = _csv_rows(path, zipped=magic[:2] == b"\x1f\x8b")
+    else:
+        raise FileUnreadable(
+            "the format cannot be told",
+            where=path,
+            remedy="Name the file .csv, .jsonl, .jsonl.gz or .parquet",
+        )
+    for number, (place, row) in enumerate(rows):
+        absent = [name for name in needed if name not in row]
+        if absent and (number == 0 or magic == b"PAR1" or ".csv" in names):
+            raise FileForeign(
+                f"the column {absent[0]!r} is missing (found: {', '.join(map(str, row))})",
+                where=f"{path}, {place}",
+                remedy="Correct the column map of the source, or the file",
+            )
+        yield place, row
+
+
+def _csv_rows(path: Path, *, zipped: bool) -> Iterator[tuple[str, Row]]:
+    opened = gzip.open(path, "rt", encoding="utf-8-sig", newline="") if zipped else path.open(
+        encoding="utf-8-sig", newline=""
+    )
+    csv.field_size_limit(2**31 - 1)
+    with opened as file:
+        reader = csv.DictReader(file, strict=True)
+        try:
+            if reader.fieldnames is None:
+                raise FileUnreadable("the file is empty", where=path, remedy="Export it again")
+            for row in reader:
+                place = f"line {reader.line_num}"
+                if None in row or None in row.values():
+                    raise LineBroken(
+                        f"{place} has {'more' if None in row else 'fewer'} fields than the header",
+                        where=path,
+                        remedy="Export the file again; nothing of it was loaded",
+                    )
+                yield place, row
+        except (csv.Error, UnicodeDecodeError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise FileUnreadable(
+                f"line {reader.line_num + 1} cannot be read as CSV ({error})",
+                where=path,
+                remedy="The file must be UTF-8 CSV with a header line; nothing of it was loaded",
+            ) from error
+
+
+def _parquet_rows(path: Path) -> Iterator[tuple[str, Row]]:
+    try:
+        with pq.ParquetFile(path) as file:
+            number = 0
+            for batch in file.iter_batches(batch_size=8_192):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield f"row {number}", row
+    except (pa.ArrowException, OSError) as error:
+        raise FileUnreadable(
+            f"the Parquet file is damaged or cut short ({error})",
+            where=path,
+            remedy="Copy or export it again; nothing of it was loaded",
+        ) from error
+
+
+def utc_moment(value: object, zone: ZoneInfo) -> datetime:
+    """The moment a cell means, in UTC. Raises ValueError.
+
+    Takes ISO 8601 text (a zone in it wins, else ``zone``), dates, datetimes, and numbers or digits as
+    seconds or milliseconds since 1970. Of an hour that a clock change repeats, the first is meant.
+    """
+    if isinstance(value, datetime):
+        moment = value
+    elif isinstance(value, date):
+        moment = datetime.combine(value, time())
+    elif isinstance(value, int | float) or (isinstance(value, str) and _is_number(value)):
+        number = float(value)
+        return datetime.fromtimestamp(number / 1000 if abs(number) > 1e11 else number, UTC)
+    elif isinstance(value, str) and value.strip():
+        moment = datetime.fromisoformat(value.strip().removesuffix(" UTC"))
+        if value.strip().endswith(" UTC"):
+            moment = moment.replace(tzinfo=UTC)
+    else:
+        raise ValueError(f"{value!r} is no point in time")
+    return moment.replace(tzinfo=moment.tzinfo or zone).astimezone(UTC)
+
+
+def _is_number(text: str) -> bool:
+    digits = text.strip().lstrip("-")
+    # eight digits are a compact ISO date, not seconds
+    return digits.replace(".", "", 1).isdigit() and len(digits.split(".")[0]) > 8

@@ -1,0 +1,53 @@
+"""Land rows of files that only some column dates: each is kept as received, beside its moment in UTC."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from connectors.errors import LineBroken
+from connectors.json_lines import write_days
+from connectors.landing import Incoming
+from connectors.row_files import read_rows, utc_moment
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def split_rows(
+    path: Path,
+    folder: Path,
+    *,
+    dataset: str,
+    at_column: str,
+    needed: tuple[str, ...],
+    zone: ZoneInfo,
+) -> Iterable[Incoming]:
+    """Write lines ``{"at": microseconds UTC, "row": {...}}`` into one file a day of ``zone``."""
+
+    def stamped() -> Iterator[tuple[date, bytes]]:
+        for place, row in read_rows(path, (at_column, *needed)):
+            try:
+                moment = utc_moment(row.get(at_column), zone)
+            except (ValueError, OverflowError, OSError) as error:
+                raise LineBroken(
+                    f"{place}: {at_column} = {row.get(at_column)!r} is no point in time ({error})",
+                    where=path,
+                    remedy="Use ISO 8601 (2026-11-22 03:36:00) or seconds since 1970",
+                ) from error
+            at = (moment - EPOCH) // timedelta(microseconds=1)
+            text = {str(key): _text(value) for key, value in row.items()}
+            line = json.dumps({"at": at, "row": text}, ensure_ascii=False)
+            yield moment.astimezone(zone).date(), line.encode()
+
+    return write_days(stamped(), folder, dataset)
+
+
+def _text(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,158 @@
+"""The ideal journey as typed objects: stages, match rules, ideals and personas."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Literal
+
+Scalar = str | bool | int | float
+
+EVENT_FIELDS = (
+    "source",
+    "event_id",
+    "user_key",
+    "device_id",
+    "user_id",
+    "event_name",
+    "page",
+    "session_id",
+    "vendor_session_id",
+    "device",
+    "os",
+    "browser",
+    "country",
+    "channel",
+    "medium",
+    "source_name",
+    "campaign",
+    "is_new_user",
+    "value",
+    "currency",
+    "transaction_id",
+)
+"""Columns of a canonical event that a rule or a persona may ask for, besides ``properties.<name>``."""
+
+ATTEMPT_SEGMENTS = ("device", "os", "browser", "country", "channel", "is_new_user")
+"""Segments that every attempt carries, whatever the journey asks for."""
+
+DEFAULT_PERSONA = "default"
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One field of an event equals one of ``values``; text with an unescaped ``*`` is a glob."""
+
+    field: str
+    values: tuple[Scalar, ...]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Conditions that must all hold."""
+
+    conditions: tuple[Condition, ...]
+
+
+@dataclass(frozen=True)
+class Ideal:
+    """What a stage ought to reach; None where the journey says nothing.
+
+    ``conversion`` and ``within`` count from the previous required stage; ``loops``, ``backtracks`` and
+    ``skips`` are shares of attempts. ``auto`` asks for a proposal from the best comparable segments.
+    """
+
+    conversion: float | None = None
+    within: timedelta | None = None
+    loops: float | None = None
+    backtracks: float | None = None
+    skips: float | None = None
+    auto: bool = False
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage; ``number`` counts from 1 in the ideal order."""
+
+    name: str
+    number: int
+    match: tuple[Rule, ...]
+    optional: bool = False
+    touchpoints: tuple[str, ...] = ()
+    owner: str | None = None
+    tasks: tuple[str, ...] = ()
+    ideal: Ideal = field(default_factory=Ideal)
+    value: str | None = None
+
+
+@dataclass(frozen=True)
+class Persona:
+    """Visitors whose attempt opens with an event that ``where`` matches, and how their ideal differs."""
+
+    name: str
+    where: Rule
+    ideal: dict[str, Ideal] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Journey:
+    """An ideal journey as its YAML file says."""
+
+    name: str
+    stages: tuple[Stage, ...]
+    scope: Literal["user", "session"] = "user"
+    window: timedelta = timedelta(days=7)
+    entry: Literal["first", "any"] = "first"
+    sources: tuple[str, ...] | None = None
+    personas: tuple[Persona, ...] = ()
+    segments: tuple[str, ...] = ("device", "channel", "country", "is_new_user")
+
+    @property
+    def entry_stage(self) -> Stage:
+        """The first required stage: it opens an attempt."""
+        return next(stage for stage in self.stages if not stage.optional)
+
+    @property
+    def goal(self) -> Stage:
+        """The last required stage: it converts an attempt."""
+        return next(stage for stage in reversed(self.stages) if not stage.optional)
+
+    def persona_names(self) -> tuple[str, ...]:
+        return (*(persona.name for persona in self.personas), DEFAULT_PERSONA)
+
+    def stages_of(self, persona: str) -> tuple[Stage, ...]:
+        """The stages of a persona's ideal, optional ones included."""
+        without = {name for each in self.personas if each.name == persona for name in each.without}
+        return tuple(stage for stage in self.stages if stage.name not in without)
+
+    def required_stages_of(self, persona: str) -> tuple[Stage, ...]:
+        return tuple(stage for stage in self.stages_of(persona) if not stage.optional)
+
+    def ideal_of(self, persona: str, stage: str) -> Ideal:
+        """The persona's ideal at ``stage``, key by key, else the stage's own."""
+        base = next(each.ideal for each in self.stages if each.name == stage)
+        own = next((each.ideal.get(stage) for each in self.personas if each.name == persona), None)
+        if own is None:
+            return base
+        keys = ("conversion", "within", "loops", "backtracks", "skips")
+        merged = {
+            key: getattr(base, key) if getattr(own, key) is None else getattr(own, key) for key in keys
+        }
+        return Ideal(**merged, auto=own.auto or base.auto)
+
+
+def segment_column(segment: str) -> str:
+    """The column a segment has in the tables: ``properties.Plan Type`` becomes ``plan_type``."""
+    if not segment.startswith("properties."):
+        return segment
+    text = re.sub(r"[^a-z0-9]+", "_", segment.removeprefix("properties.").lower()).strip("_")
+    name = text or "property"
+    return f"property_{name}" if name in EVENT_FIELDS or name[0].isdigit() else name
+
+
+def segment_columns(journeys: tuple[Journey, ...]) -> dict[str, str]:
+    """Column name -> field of every segment: the six of each attempt, then the journeys' own."""
+    fields = [*ATTEMPT_SEGMENTS, *(segment for journey in journeys for segment in journey.segments)]
+    return {segment_column(each): each for each in fields}

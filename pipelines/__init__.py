@@ -1,0 +1,1 @@
+"""Composes connectors, SQL and models into the nightly steps: pull, build, detect, report."""

@@ -1,0 +1,100 @@
+"""Build every table of the journeys from staged events: the one path of `build`, tests and benchmarks."""
+
+from __future__ import annotations
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from models.fitness import path_fitness
+from pipelines.config_tables import WorldConfig, write_config
+from pipelines.match_sql import attempt_segments_query, stage_events_query
+from pipelines.sql_models import (
+    GeneratedModel,
+    Model,
+    Progress,
+    build_models,
+    read_models,
+    run_checks,
+)
+from pipelines.warehouse import replace_table
+
+# Staging models run per landed day (pipelines.staging); these only gather what it wrote.
+GATHERED = ("staging.events", "staging.recordings", "staging.survey_answers")
+
+
+def build_tables(
+    connection: duckdb.DuckDBPyConnection, config: WorldConfig, progress: Progress = lambda _: None
+) -> None:
+    """Make all tables from ``lake.staged_events`` and ``lake.days``, then run the checks.
+
+    Raises SqlFailed or CheckFailed.
+    """
+    write_config(connection, config)
+    staged = [model for model in read_models("staging") if model.name in GATHERED]
+    models = [*staged, *read_models("intermediate", "marts"), *_generated(config)]
+    build_models(connection, [model for model in models if _can_build(connection, model)], progress)
+    run_checks(connection)
+
+
+def _can_build(connection: duckdb.DuckDBPyConnection, model: Model | GeneratedModel) -> bool:
+    # the marts of findings stand on state that `detect` writes; they are made there
+    return not any(name.startswith("state.") for name in model.reads)
+
+
+def _generated(config: WorldConfig) -> list[GeneratedModel]:
+    journeys = config.numbered()
+
+    def stage_events(connection: duckdb.DuckDBPyConnection) -> None:
+        with_sources = [(n, journey, config.sources_of[journey.name]) for n, journey in journeys]
+        query = stage_events_query(with_sources).sql("duckdb")
+        connection.execute(f"create or replace table intermediate.stage_events as {query}")
+
+    def attempt_segments(connection: duckdb.DuckDBPyConnection) -> None:
+        query = attempt_segments_query(journeys).sql("duckdb")
+        connection.execute(f"create or replace table intermediate.attempt_segments as {query}")
+
+    def fitness(connection: duckdb.DuckDBPyConnection) -> None:
+        _write_path_fitness(connection, config)
+
+    events = frozenset({"intermediate.events"})
+    return [
+        GeneratedModel("intermediate.stage_events", events, stage_events),
+        GeneratedModel(
+            "intermediate.attempt_segments",
+            events | {"intermediate.attempt_openings"},
+            attempt_segments,
+        ),
+        GeneratedModel("intermediate.path_fitness", frozenset({"intermediate.attempts"}), fitness),
+    ]
+
+
+def _write_path_fitness(connection: duckdb.DuckDBPyConnection, config: WorldConfig) -> None:
+    """Fitness per distinct path: there are far fewer paths than attempts."""
+    paths = connection.execute(
+        "select distinct journey_number, persona, stage_numbers from intermediate.attempts"
+    ).df()
+    journeys = dict(config.numbered())
+    frames = []
+    for (number, persona), group in paths.groupby(["journey_number", "persona"]):
+        journey = journeys[int(number)]
+        stages = journey.stages_of(str(persona))
+        visited = [np.array(text.split(","), dtype=np.int64) for text in group["stage_numbers"]]
+        fitness = path_fitness(
+            [each.tolist() for each in visited],
+            [stage.number for stage in stages if not stage.optional],
+            [stage.number for stage in stages if stage.optional],
+            journey.goal.number,
+        )
+        frames.append(group.assign(fitness=fitness))
+    schema = pa.schema(
+        [
+            ("journey_number", pa.int64()),
+            ("persona", pa.string()),
+            ("stage_numbers", pa.string()),
+            ("fitness", pa.float64()),
+        ]
+    )
+    rows = pd.concat(frames).to_dict("records") if frames else []
+    replace_table(connection, "intermediate.path_fitness", schema, rows)

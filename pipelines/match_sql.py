@@ -1,0 +1,166 @@
+"""Match rules, personas and segments as SQL expression trees.
+
+What a user writes enters only as literals and column references of the tree, which sqlglot quotes;
+no text is put into text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlglot import exp
+
+from models.journey import Condition, Journey, Rule, Scalar, segment_columns
+from models.journey_schema import glob_pattern, unescaped
+
+_NUMBERS = ("value",)
+
+
+def rule_expression(rules: Sequence[Rule], table: str) -> exp.Expression:
+    """TRUE for an event of ``table`` that one of ``rules`` matches (NULL counts as no match)."""
+    return exp.or_(*(exp.and_(*(_condition(each, table) for each in rule.conditions)) for rule in rules))
+
+
+def field_expression(field: str, table: str) -> exp.Expression:
+    """The value of an event's field; properties come as text."""
+    if field.startswith("properties."):
+        key = exp.Literal.string(field.removeprefix("properties."))
+        return exp.Anonymous(this="property", expressions=[exp.column("properties", table), key])
+    return exp.column(field, table)
+
+
+def stage_expression(journey: Journey, table: str) -> exp.Expression:
+    """The number of the first stage in journey order that matches an event, else NULL."""
+    case = exp.Case()
+    for stage in journey.stages:
+        case = case.when(rule_expression(stage.match, table), exp.Literal.number(stage.number))
+    return case
+
+
+def amount_expression(journey: Journey, table: str) -> exp.Expression:
+    """Money of an event at the goal, in the workspace's currency: the goal's ``value`` field."""
+    field = journey.goal.value or "value"
+    number = exp.TryCast(this=field_expression(field, table), to=exp.DataType.build("double"))
+    return exp.Mul(this=number, expression=exp.column("fx_rate", table))
+
+
+def persona_expression(journey: Journey, table: str) -> exp.Expression:
+    """The first persona whose ``where`` matches, else ``default``."""
+    default = exp.Literal.string("default")
+    if not journey.personas:
+        return default
+    case = exp.Case()
+    for persona in journey.personas:
+        case = case.when(rule_expression([persona.where], table), exp.Literal.string(persona.name))
+    return case.else_(default)
+
+
+def stage_events_query(journeys: Sequence[tuple[int, Journey, Sequence[str]]]) -> exp.Expression:
+    """One row per event and journey stage it belongs to, over ``intermediate.events``.
+
+    ``journeys`` are (number, journey, names of its sources).
+    """
+    selects = []
+    for number, journey, sources in journeys:
+        staged = exp.select(
+            exp.Literal.number(number).as_("journey_number"),
+            *(
+                exp.column(name, "e")
+                for name in (
+                    "event_number",
+                    "source",
+                    "user_number",
+                    "session_number",
+                    "event_us",
+                    "event_seq",
+                    "transaction_id",
+                )
+            ),
+            exp.alias_(stage_expression(journey, "e"), "stage_number"),
+            exp.alias_(amount_expression(journey, "e"), "amount"),
+        ).from_(exp.alias_(exp.table_("events", "intermediate"), "e", table=True))
+        staged = staged.where(
+            exp.column("source", "e").isin(*(exp.Literal.string(each) for each in sources)),
+            exp.column("user_number", "e").is_(exp.null()).not_(),
+            rule_expression([rule for stage in journey.stages for rule in stage.match], "e"),
+        )
+        selects.append(staged)
+    return _union(selects)
+
+
+def attempt_segments_query(journeys: Sequence[tuple[int, Journey]]) -> exp.Expression:
+    """One row per attempt: its persona and segments, those of its first event."""
+    columns = segment_columns(tuple(journey for _, journey in journeys))
+    selects = []
+    for number, journey in journeys:
+        own = set(segment_columns((journey,)))
+        selects.append(
+            exp.select(
+                exp.column("attempt_number", "o"),
+                exp.alias_(persona_expression(journey, "e"), "persona"),
+                *(
+                    exp.alias_(
+                        field_expression(field, "e") if column in own else exp.null(),
+                        column,
+                        quoted=True,
+                    )
+                    for column, field in columns.items()
+                ),
+            )
+            .from_(exp.alias_(exp.table_("attempt_openings", "intermediate"), "o", table=True))
+            .join(
+                exp.alias_(exp.table_("events", "intermediate"), "e", table=True),
+                on=exp.EQ(
+                    this=exp.column("first_event_number", "o"), expression=exp.column("event_number", "e")
+                ),
+            )
+            .where(
+                exp.EQ(
+                    this=exp.column("journey_number", "o"), expression=exp.Literal.number(number)
+                )
+            )
+        )
+    return _union(selects)
+
+
+def _union(selects: list[exp.Select]) -> exp.Expression:
+    union: exp.Expression = selects[0]
+    for each in selects[1:]:
+        union = exp.union(union, each, distinct=False)
+    return union
+
+
+def _condition(condition: Condition, table: str) -> exp.Expression:
+    field = field_expression(condition.field, table)
+    tests = [_equals(field.copy(), condition.field, value) for value in condition.values]
+    return exp.paren(exp.or_(*tests))
+
+
+def _equals(field: exp.Expression, name: str, value: Scalar) -> exp.Expression:
+    if isinstance(value, bool):
+        if name == "is_new_user":
+            return exp.EQ(this=field, expression=exp.convert(value))
+        return exp.EQ(this=field, expression=exp.Literal.string("true" if value else "false"))
+    if isinstance(value, int | float):
+        number = exp.TryCast(this=field, to=exp.DataType.build("double"))
+        return exp.EQ(this=number, expression=exp.Literal.number(value))
+    if name in _NUMBERS or name == "is_new_user":
+        field = exp.cast(field, "varchar")
+    if glob_pattern(value) is None:
+        return exp.EQ(this=field, expression=exp.Literal.string(unescaped(value)))
+    like = exp.Like(this=field, expression=exp.Literal.string(like_pattern(value)))
+    return exp.Escape(this=like, expression=exp.Literal.string("\\"))
+
+
+def like_pattern(glob: str) -> str:
+    """The LIKE pattern (escape character backslash) of a glob in which only ``*`` is special."""
+    pattern, place = [], 0
+    while place < len(glob):
+        if glob.startswith(r"\*", place):
+            pattern.append("*")
+            place += 2
+            continue
+        character = glob[place]
+        pattern.append({"*": "%", "%": r"\%", "_": r"\_", "\\": "\\\\"}.get(character, character))
+        place += 1
+    return "".join(pattern)

@@ -1,0 +1,233 @@
+"""``painpoints.toml`` as frozen objects; every error names file, line and key."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from models.durations import parse_duration
+from models.journey import EVENT_FIELDS
+from pipelines.errors import ConfigError
+
+CONFIG_FILE = "painpoints.toml"
+KINDS = ("ga4", "mixpanel", "hotjar", "table")
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError(
+            f"{name!r} is no time zone; use a name such as Europe/Madrid or UTC"
+        ) from error
+    return name
+
+
+Zone = Annotated[str, AfterValidator(_zone)]
+Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SessionSettings(_Frozen):
+    """``inactivity``: a gap longer than this starts a new session, where the vendor has none."""
+
+    inactivity: Duration = timedelta(minutes=30)
+
+
+class EngineSettings(_Frozen):
+    """What DuckDB may use; by default 60 % of the machine's memory and all its cores."""
+
+    memory_limit: str | None = None
+    threads: int | None = Field(default=None, ge=1)
+
+
+class DetectionSettings(_Frozen):
+    """How findings are judged; DETECTION in CONTRIBUTING.md explains the numbers.
+
+    ``false_discovery_rate`` is the level of the Benjamini-Hochberg procedure of one night,
+    ``margin`` the relative shortfall that is too small to matter, ``replay_nights`` how many past
+    nights are judged on the first connection.
+    """
+
+    false_discovery_rate: float = Field(default=0.005, gt=0, lt=0.5)
+    margin: float = Field(default=0.02, ge=0, lt=0.5)
+    replay_nights: int = Field(default=45, ge=0, le=400)
+
+
+class _Source(_Frozen):
+    timezone: Zone | None = None
+    sets_horizon: bool = True
+
+
+class Ga4Source(_Source):
+    kind: Literal["ga4"] = "ga4"
+    files: str
+
+
+class MixpanelSource(_Source):
+    kind: Literal["mixpanel"] = "mixpanel"
+    files: str
+    revenue_events: tuple[str, ...] = ("Order Completed", "Purchase", "purchase")
+
+
+class HotjarSource(_Source):
+    kind: Literal["hotjar"] = "hotjar"
+    recordings: str | None = None
+    surveys: str | None = None
+
+    @model_validator(mode="after")
+    def _has_files(self) -> HotjarSource:
+        if self.recordings is None and self.surveys is None:
+            raise ValueError("give recordings, surveys or both")
+        return self
+
+
+class TableSource(_Source):
+    kind: Literal["table"] = "table"
+    files: str
+    columns: Mapping[str, str]
+    constants: Mapping[str, str] = {}
+    revenue_events: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _maps_what_an_event_needs(self) -> TableSource:
+        for key in (*self.columns, *self.constants):
+            if key not in TABLE_FIELDS:
+                raise ValueError(f"{key!r} is no field to map; there are {', '.join(TABLE_FIELDS)}")
+        if "event_at" not in self.columns:
+            raise ValueError("columns must map event_at to the column that holds the time")
+        if "event_name" not in self.columns and "event_name" not in self.constants:
+            raise ValueError("map event_name in columns, or fix it in constants")
+        if not {"user_id", "device_id"} & (self.columns.keys() | self.constants.keys()):
+            raise ValueError("columns must map user_id or device_id, or nobody can be followed")
+        return self
+
+
+Source = Ga4Source | MixpanelSource | HotjarSource | TableSource
+
+TABLE_FIELDS = (
+    "event_at",
+    *(field for field in EVENT_FIELDS if field not in ("source", "event_id", "user_key", "session_id")),
+)
+_SOURCE_TYPES: dict[str, type[_Source]] = {
+    "ga4": Ga4Source,
+    "mixpanel": MixpanelSource,
+    "hotjar": HotjarSource,
+    "table": TableSource,
+}
+
+
+class Settings(_Frozen):
+    """The whole config. ``fx`` gives, per foreign currency, its worth in ``currency``."""
+
+    timezone: Zone = "UTC"
+    currency: str = Field(default="EUR", pattern=r"^[A-Z]{3}$")
+    sessions: SessionSettings = SessionSettings()
+    engine: EngineSettings = EngineSettings()
+    detection: DetectionSettings = DetectionSettings()
+    fx: Mapping[str, Annotated[float, Field(gt=0)]] = {}
+    sources: Mapping[str, Ga4Source | MixpanelSource | HotjarSource | TableSource]
+
+    def zone_of(self, source: str) -> ZoneInfo:
+        return ZoneInfo(self.sources[source].timezone or self.timezone)
+
+
+def read_settings(path: Path) -> Settings:
+    """The config of a workspace. Raises ConfigError."""
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        raise ConfigError(
+            f"{path.parent}: this is no workspace, it has no {CONFIG_FILE}. "
+            "Run `painpoints init DIR`, or name yours with --workspace DIR"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error})") from error
+    try:
+        return parse_settings(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: this is not TOML: {error}") from error
+    except ValidationError as error:
+        first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+        keys = [str(key) for key in first["loc"] if key not in _SOURCE_TYPES or key in first["loc"][:2]]
+        raise ConfigError(_describe(path, text, keys, first["type"], first["msg"])) from error
+    except _KeyProblem as problem:
+        raise ConfigError(_describe(path, text, problem.keys, "", problem.what)) from problem
+
+
+class _KeyProblem(ValueError):
+    def __init__(self, keys: list[str], what: str) -> None:
+        super().__init__(what)
+        self.keys, self.what = keys, what
+
+
+def parse_settings(data: dict[str, Any]) -> Settings:
+    """Settings of a parsed TOML document. Raises pydantic.ValidationError or a ValueError."""
+    sources = data.get("sources")
+    if not isinstance(sources, dict) or not sources:
+        raise _KeyProblem(["sources"], "name at least one source, for example [sources.ga4]")
+    typed: dict[str, _Source] = {}
+    for name, body in sources.items():
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", name):
+            raise _KeyProblem(
+                ["sources", name], "a source's name has small letters, digits and underscores"
+            )
+        if not isinstance(body, dict):
+            raise _KeyProblem(["sources", name], f"write a table, [sources.{name}]")
+        kind = body.get("kind", name)
+        if kind not in _SOURCE_TYPES:
+            raise _KeyProblem(
+                ["sources", name, "kind"], f"{kind!r} is no kind of source; use {', '.join(KINDS)}"
+            )
+        try:
+            typed[name] = _SOURCE_TYPES[kind].model_validate(body | {"kind": kind})
+        except ValidationError as error:
+            first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+            keys = ["sources", name, *map(str, first["loc"])]
+            raise _KeyProblem(keys, _MESSAGES.get(first["type"], first["msg"])) from error
+    return Settings.model_validate(data | {"sources": typed})
+
+
+_MESSAGES = {"extra_forbidden": "this key is unknown here", "missing": "this key is missing"}
+
+
+def _describe(path: Path, text: str, keys: list[str], kind: str, message: str) -> str:
+    what = _MESSAGES.get(kind, message).removeprefix("Value error, ")
+    return f"{path}, line {_line_of(text, keys)}, {'.'.join(keys)}: {what}"
+
+
+def _line_of(text: str, keys: list[str]) -> int:
+    """The line (from 1) where the deepest of ``keys`` stands; tomllib keeps no positions."""
+    section: list[str] = []
+    best, depth = 1, 0
+    for number, line in enumerate(text.splitlines(), 1):
+        header = re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line)
+        if header:
+            section = [part.strip().strip("\"'") for part in header[1].split(".")]
+            here = section
+        else:
+            key = re.match(r"\s*([\w\"'.-]+)\s*=", line)
+            if key is None:
+                continue
+            here = section + [part.strip("\"'") for part in key[1].split(".")]
+        if here == keys[: len(here)] and len(here) > depth:
+            best, depth = number, len(here)
+    return best

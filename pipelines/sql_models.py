@@ -1,0 +1,150 @@
+"""Runs ``sql/``: one file is one table, the order is read from the SQL itself.
+
+A model's header comment holds its grain (first lines) and one ``-- column: meaning`` a column; both
+become COMMENTs. ``-- materialized: view`` makes a view. Checks are queries that must return no row.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import duckdb
+import sqlglot
+from sqlglot import exp
+
+from pipelines.errors import CheckFailed, SqlFailed
+from pipelines.warehouse import literal, quoted
+
+SQL_FOLDER = Path(__file__).resolve().parent.parent / "sql"
+
+
+@dataclass(frozen=True)
+class Model:
+    """One table: its SQL, what it reads, and what its header says."""
+
+    name: str
+    path: Path
+    sql: str
+    reads: frozenset[str]
+    comment: str
+    column_comments: Mapping[str, str]
+    is_view: bool
+
+
+@dataclass(frozen=True)
+class GeneratedModel:
+    """A table that Python makes, because its columns or rules come from the journeys."""
+
+    name: str
+    reads: frozenset[str]
+    make: Callable[[duckdb.DuckDBPyConnection], None] = field(compare=False)
+
+
+Progress = Callable[[str], None]
+
+
+@cache
+def read_model(path: Path) -> Model:
+    """Parse a model file. Raises SqlFailed."""
+    sql = path.read_text("utf-8")
+    name = f"{path.parent.name}.{path.stem}"
+    comment: list[str] = []
+    columns: dict[str, str] = {}
+    is_view = False
+    for line in sql.splitlines():
+        if not line.startswith("--"):
+            break
+        text = line.removeprefix("--").strip()
+        match = re.fullmatch(r"([a-z][a-z0-9_]*): (.*)", text)
+        if match and match[1] == "materialized":
+            is_view = match[2] == "view"
+        elif match:
+            columns[match[1]] = match[2]
+        else:
+            comment.append(text)
+    try:
+        tree = sqlglot.parse_one(sql, read="duckdb")
+    except sqlglot.ParseError as error:
+        raise SqlFailed(f"{path}: this is not SQL ({error})") from error
+    reads = frozenset(f"{table.db}.{table.name}" for table in tree.find_all(exp.Table) if table.db)
+    return Model(name, path, sql, reads, " ".join(comment), columns, is_view)
+
+
+def read_models(*schemas: str) -> list[Model]:
+    return [read_model(path) for schema in schemas for path in sorted((SQL_FOLDER / schema).glob("*.sql"))]
+
+
+def in_order(models: Iterable[Model | GeneratedModel]) -> list[Model | GeneratedModel]:
+    """The models, each after all it reads. Raises SqlFailed for a cycle."""
+    by_name = {model.name: model for model in models}
+    graph = {name: sorted(model.reads & by_name.keys()) for name, model in sorted(by_name.items())}
+    try:
+        return [by_name[name] for name in TopologicalSorter(graph).static_order()]
+    except CycleError as error:
+        raise SqlFailed(f"sql/: models read each other in a circle: {error.args[1]}") from error
+
+
+def build_models(
+    connection: duckdb.DuckDBPyConnection,
+    models: Iterable[Model | GeneratedModel],
+    progress: Progress,
+) -> None:
+    """Make every table, in order, with its comments. Raises SqlFailed naming the file."""
+    for model in in_order(models):
+        if isinstance(model, GeneratedModel):
+            model.make(connection)
+        else:
+            make_model(connection, model)
+        progress(model.name)
+
+
+def make_model(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
+    """Make one table or view and comment it."""
+    kind = "view" if model.is_view else "table"
+    schema, _, table = model.name.partition(".")
+    target = f"{quoted(schema)}.{quoted(table)}"
+    try:
+        connection.execute(f"create or replace {kind} {target} as {model.sql}")
+    except duckdb.Error as error:
+        raise SqlFailed(f"{model.path}: {error}") from error
+    comment_on(connection, target, kind, model)
+
+
+def comment_on(
+    connection: duckdb.DuckDBPyConnection, target: str, kind: str, model: Model
+) -> None:
+    """Put the header of a model on a table or view as COMMENTs."""
+    if model.comment:
+        connection.execute(f"comment on {kind} {target} is {literal(model.comment)}")
+    present = {row[0] for row in connection.execute(f"describe {target}").fetchall()}
+    comments = {name: text for name, text in model.column_comments.items() if name in present}
+    for name in present - comments.keys():
+        if model.column_comments:  # a segment that a journey asks for
+            comments[name] = "segment of the journeys: value at the attempt's first event"
+    for name, text in comments.items():
+        connection.execute(f"comment on column {target}.{quoted(name)} is {literal(text)}")
+
+
+def run_checks(connection: duckdb.DuckDBPyConnection) -> None:
+    """Run sql/checks. Raises CheckFailed with the first offending rows of every check that finds any."""
+    failures = []
+    for model in read_models("checks"):
+        found = connection.sql(model.sql)
+        rows = found.limit(6).fetchall()
+        if rows:
+            names = ", ".join(found.columns)
+            shown = "\n".join(f"    {row}" for row in rows[:5])
+            more = "\n    ..." if len(rows) > 5 else ""
+            sentence = model.path.stem.replace("_", " ")
+            failures.append(f"{model.path}: not true that {sentence}\n    ({names})\n{shown}{more}")
+    if failures:
+        raise CheckFailed(
+            "\n".join(failures)
+            + "\nNothing was published; the file of the last good night is as it was. "
+            "These rows are in warehouse.duckdb"
+        )

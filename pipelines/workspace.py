@@ -1,0 +1,115 @@
+"""A workspace: the user's folder with the config and the journeys, and what the program makes there."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from connectors.landing import SourceLake
+from models.journey import Journey
+from models.journey_file import JourneyError, read_journeys
+from pipelines.errors import WorkspaceBusy
+from pipelines.settings import CONFIG_FILE, Settings, read_settings
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Paths of a workspace and, read once, its config and journeys."""
+
+    root: Path
+
+    @property
+    def config_path(self) -> Path:
+        return self.root / CONFIG_FILE
+
+    @property
+    def journeys_folder(self) -> Path:
+        return self.root / "journeys"
+
+    @property
+    def lake(self) -> Path:
+        return self.root / "lake"
+
+    @property
+    def staged(self) -> Path:
+        """Canonical events as Parquet, one file per landed version of a day."""
+        return self.lake / "_staged"
+
+    @property
+    def warehouse(self) -> Path:
+        return self.root / "warehouse.duckdb"
+
+    @property
+    def published(self) -> Path:
+        return self.root / "painpoints.duckdb"
+
+    @property
+    def reports(self) -> Path:
+        return self.root / "reports"
+
+    @cached_property
+    def settings(self) -> Settings:
+        return read_settings(self.config_path)
+
+    @cached_property
+    def journeys(self) -> tuple[Journey, ...]:
+        """The journeys, with ``sources`` filled in. Raises JourneyError."""
+        journeys = read_journeys(self.journeys_folder)
+        for journey in journeys:
+            for source in journey.sources or ():
+                if source not in self.settings.sources:
+                    known = ", ".join(self.settings.sources)
+                    what = f"there is no source {source!r} in {CONFIG_FILE}; it has {known}"
+                    raise JourneyError(
+                        self.journeys_folder, 1, f"{journey.name}.sources", what
+                    )
+        return journeys
+
+    def sources_of(self, journey: Journey) -> tuple[str, ...]:
+        """The sources whose events the journey's stages match.
+
+        By default the first clickstream source of the config and every table: a second clickstream
+        sees the same people do the same things and would count them twice.
+        """
+        return sources_of(journey, {name: each.kind for name, each in self.settings.sources.items()})
+
+    def source_lake(self, source: str) -> SourceLake:
+        return SourceLake(self.lake, source)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the workspace for one run. Raises WorkspaceBusy when another has it."""
+        path = self.root / ".painpoints.lock"
+        with path.open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                file.seek(0)
+                owner = file.read().strip() or "unknown"
+                raise WorkspaceBusy(
+                    f"{self.root}: another run is at work here (process {owner}). "
+                    "Wait until it is done; nothing was changed"
+                ) from error
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            yield  # closing the file frees the lock, also when the process dies
+
+
+def sources_of(journey: Journey, kinds: dict[str, str]) -> tuple[str, ...]:
+    if journey.sources is not None:
+        return journey.sources
+    clickstream = [name for name, kind in kinds.items() if kind in ("ga4", "mixpanel")]
+    return (*clickstream[:1], *(name for name, kind in kinds.items() if kind == "table"))
+
+
+def open_workspace(root: Path) -> Workspace:
+    """The workspace at ``root``; its config is read at once. Raises ConfigError."""
+    workspace = Workspace(root.resolve())
+    workspace.settings  # noqa: B018 - reading it here makes a wrong folder fail first
+    return workspace

@@ -1,0 +1,34 @@
+-- One row per attempt, with integer keys and whatever the marts and the cube need of it.
+-- entry_date: the day it opened, in the workspace's time zone; an attempt never moves to another.
+with joined as (
+    select
+        o.journey_number,
+        j.journey,
+        o.attempt_number,
+        o.user_number,
+        o.entered_us,
+        local_day(o.entered_us, s.timezone) as entry_date,
+        p.furthest_stage_number,
+        case when o.converts then 'converted'
+            when o.closes_us >= h.horizon_us then 'open'
+            else 'abandoned' end as outcome,
+        o.converted_us,
+        o.closes_us,
+        -- nobody knows yet how an attempt ends whose window reaches past the data
+        o.closes_us < h.horizon_us as is_matured,
+        p.path,
+        p.stage_numbers,
+        p.visits,
+        p.loops,
+        p.backtracks,
+        v.value,
+        a.* exclude (attempt_number)
+    from intermediate.attempt_openings as o
+    inner join config.journeys as j on o.journey_number = j.journey_number
+    inner join intermediate.horizons as h on o.journey_number = h.journey_number
+    cross join config.settings as s
+    inner join intermediate.attempt_paths as p on o.attempt_number = p.attempt_number
+    inner join intermediate.attempt_segments as a on o.attempt_number = a.attempt_number
+    left join intermediate.attempt_values as v on o.attempt_number = v.attempt_number
+)
+select * from joined

@@ -1,0 +1,60 @@
+-- One row per visit that could open an attempt, with how that attempt would end.
+-- A lane is where attempts follow each other: the user, or one session with `scope: session`.
+with placed as (
+    select
+        v.*,
+        j.scope_is_session,
+        j.window_us,
+        case when j.scope_is_session then v.session_number else 0 end as lane_number,
+        s.started_us as session_started_us,
+        s.ended_us as session_ended_us,
+        j.entry_is_any or v.stage_number = j.entry_stage_number as may_open,
+        v.stage_number = j.goal_stage_number as is_goal
+    from intermediate.stage_visits as v
+    inner join config.journeys as j on v.journey_number = j.journey_number
+    inner join intermediate.session_spans as s on v.session_number = s.session_number
+),
+looking_ahead as (
+    select
+        *,
+        min(case when is_goal then visit_number end) over (
+            partition by journey_number, user_number, lane_number order by visit_number
+            rows between current row and unbounded following
+        ) as goal_visit_number,
+        min(case when is_goal then entered_us end) over (
+            partition by journey_number, user_number, lane_number order by visit_number
+            rows between current row and unbounded following
+        ) as goal_us,
+        row_number() over (
+            partition by journey_number, user_number, lane_number, may_open order by visit_number
+        ) as place
+    from placed
+),
+candidates as (
+    select
+        *,
+        goal_us is not null and goal_us <= entered_us + window_us as converts,
+        case when scope_is_session
+            then least(entered_us + window_us, session_ended_us + c.inactivity_us)
+            else entered_us + window_us end as closes_us
+    from looking_ahead
+    cross join config.settings as c
+    where may_open and (place = 1 or not scope_is_session)
+),
+ended as (
+    select
+        a.journey_number, a.user_number, a.lane_number, a.visit_number, a.session_number,
+        a.stage_number, a.entered_us, a.session_started_us, a.first_event_number, a.closes_us,
+        a.converts,
+        case when a.converts then a.goal_visit_number end as goal_visit_number,
+        case when a.converts then a.goal_us end as converted_us,
+        g.session_ended_us as goal_session_ended_us,
+        -- after a conversion the next attempt needs a session that starts after this moment, else a
+        -- visit after it
+        case when a.converts then g.session_ended_us else a.closes_us end as free_us
+    from candidates as a
+    left join placed as g
+        on a.converts and a.journey_number = g.journey_number and a.user_number = g.user_number
+        and a.goal_visit_number = g.visit_number
+)
+select * from ended

@@ -1,0 +1,129 @@
+-- One row per source, day and check that has something to say about the data itself. Broken tracking is no pain point: it is told here, and the stages it blinds are muted for those days.
+-- source: name of the source in painpoints.toml; the journey for events that vanished
+-- day: day of the source, or of the workspace for stages
+-- check_name: day_missing, duplicates, repeated_purchases, no_identity, foreign_currency, event_vanished, stage_blind
+-- status: ok, info, warning or broken
+-- detail: what was seen, in words
+with daily as (
+    select
+        e.source,
+        local_day(e.event_us, s.timezone) as day,
+        count(*) as events,
+        sum(e.copies - 1) as duplicates,
+        count(*) filter (where e.device_id is null and e.user_id is null) as nobody,
+        count(*) filter (
+            where e.value is not null and e.currency is not null and e.currency <> s.currency
+                and x.currency is null
+        ) as foreign_values
+    from staging.events as e
+    cross join config.settings as s
+    left join config.fx as x on e.currency = x.currency
+    group by e.source, local_day(e.event_us, s.timezone)
+),
+missing_days as (
+    select
+        b.source, c.day, 'day_missing' as check_name, 'broken' as status,
+        'no data has landed for this day, though days before and after it have' as detail
+    from (select source, min(day) as first_day, max(day) as last_day from lake.days group by source) as b
+    inner join config.sources as k on b.source = k.source and k.kind in ('ga4', 'mixpanel')
+    inner join config.calendar as c on c.day between b.first_day and b.last_day
+    left join lake.days as l on b.source = l.source and c.day = l.day
+    where l.day is null
+),
+duplicates as (
+    select
+        source, day, 'duplicates' as check_name,
+        case when duplicates > 0.05 * events then 'warning' else 'info' end as status,
+        duplicates || ' of ' || (events + duplicates) || ' rows were exact duplicates and dropped' as detail
+    from daily
+    where duplicates > 0
+),
+repeats as (
+    select
+        e.source, local_day(e.event_us, s.timezone) as day, 'repeated_purchases' as check_name,
+        'info' as status,
+        count(*) || ' purchases repeated an order of the same user and were dropped' as detail
+    from intermediate.repeated_purchases as r
+    inner join staging.events as e on r.event_number = e.event_number
+    cross join config.settings as s
+    group by e.source, local_day(e.event_us, s.timezone)
+),
+identity as (
+    select
+        source, day, 'no_identity' as check_name,
+        case when nobody > 0.3 * events then 'warning' else 'info' end as status,
+        nobody || ' of ' || events || ' events name nobody (consent denied) and are in no session' as detail
+    from daily
+    where nobody > 0
+),
+currencies as (
+    select
+        source, day, 'foreign_currency' as check_name, 'warning' as status,
+        foreign_values || ' values are in a currency without a rate in [fx] and left out of sums' as detail
+    from daily
+    where foreign_values > 0
+),
+event_days as (
+    select
+        e.source, e.event_name, local_day(e.event_us, s.timezone) as day, count(*) as events
+    from staging.events as e
+    cross join config.settings as s
+    group by e.source, e.event_name, local_day(e.event_us, s.timezone)
+),
+spread as (
+    select n.source, n.event_name, d.day, coalesce(x.events, 0) as events
+    from (select source, event_name, max(events) as most from event_days group by source, event_name) as n
+    inner join (select source, min(day) as first_day, max(day) as last_day from daily group by source) as b
+        on n.source = b.source
+    inner join config.calendar as d on d.day between b.first_day and b.last_day
+    left join event_days as x
+        on n.source = x.source and n.event_name = x.event_name and d.day = x.day
+    where n.most >= 20
+),
+compared as (
+    select
+        *,
+        median(events) over (
+            partition by source, event_name order by day rows between 14 preceding and 1 preceding
+        ) as usual,
+        count(*) over (
+            partition by source, event_name order by day rows between 14 preceding and 1 preceding
+        ) as days_before
+    from spread
+),
+vanished as (
+    select
+        c.source, c.day, 'event_vanished' as check_name, 'broken' as status,
+        'event "' || c.event_name || '" came ' || c.events || ' times, usually about '
+        || round(c.usual)::bigint || ' a day' as detail
+    from compared as c
+    inner join lake.days as l on c.source = l.source and c.day = l.day
+    where c.days_before >= 5 and c.usual >= 20 and c.events < 0.1 * c.usual
+),
+blind as (
+    select
+        j.journey as source, b.day, 'stage_blind' as check_name, 'broken' as status,
+        'stage "' || s.stage || '" saw ' || b.events || ' events, usually about '
+        || round(b.usual_events)::bigint || ' a day: not judged on this day' as detail
+    from intermediate.stage_days as b
+    inner join config.journeys as j on b.journey_number = j.journey_number
+    inner join config.stages as s
+        on b.journey_number = s.journey_number and b.stage_number = s.stage_number
+    where b.is_blind
+),
+told as (
+    select * from missing_days
+    union all
+    select * from duplicates
+    union all
+    select * from repeats
+    union all
+    select * from identity
+    union all
+    select * from currencies
+    union all
+    select * from vanished
+    union all
+    select * from blind
+)
+select * from told

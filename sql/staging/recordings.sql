@@ -1,0 +1,3 @@
+-- One row per Hotjar recording.
+-- materialized: view
+select * from lake.staged_recordings

@@ -1,0 +1,3 @@
+-- One row per answered survey question.
+-- materialized: view
+select * from lake.staged_surveys
