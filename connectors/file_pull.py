@@ -53,7 +53,11 @@ def pull_files(
     changed: set[date] = set()
     for file_set in file_sets:
         for path in _matching(workspace, file_set):
-            origin = path.relative_to(workspace).as_posix() if path.is_relative_to(workspace) else str(path)
+            origin = (
+                path.relative_to(workspace).as_posix()
+                if path.is_relative_to(workspace)
+                else str(path)
+            )
             stat = path.stat()
             stamp = {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
             before = known.get(origin, {})

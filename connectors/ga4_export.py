@@ -129,7 +129,9 @@ def split(path: Path, folder: Path) -> Iterable[Incoming]:
         return _split_parquet(path, folder)
     if path.suffix == ".parquet":
         raise FileUnreadable(
-            "this is no Parquet file", where=path, remedy="Export it again; nothing of it was loaded"
+            "this is no Parquet file",
+            where=path,
+            remedy="Export it again; nothing of it was loaded",
         )
     return split_records(path, folder, DATASET, _day_of)
 

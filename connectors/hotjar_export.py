@@ -13,7 +13,14 @@ from connectors.stamped_rows import split_rows
 RECORDINGS, SURVEYS = "recordings", "surveys"
 
 # The parts of the header that are read. `Created` and `Date Submitted` carry no zone.
-RECORDING_COLUMNS = ("Hotjar User ID", "Country", "Device", "Exit Page URL", "Rage Clicks", "U-Turns")
+RECORDING_COLUMNS = (
+    "Hotjar User ID",
+    "Country",
+    "Device",
+    "Exit Page URL",
+    "Rage Clicks",
+    "U-Turns",
+)
 SURVEY_COLUMNS = ("Number", "Source URL", "Device", "Country")
 
 

@@ -46,7 +46,9 @@ def read_records(path: Path) -> Iterator[tuple[int, bytes, Record]]:
             remedy="Copy or export the file again; nothing of it was loaded",
         ) from error
     if number == 0:
-        raise FileUnreadable("the file is empty", where=path, remedy="Export it again, or remove it")
+        raise FileUnreadable(
+            "the file is empty", where=path, remedy="Export it again, or remove it"
+        )
 
 
 def split_records(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from connectors.file_pull import FileSet
 from connectors.json_lines import Record, split_records
@@ -14,13 +13,12 @@ from connectors.landing import Incoming
 DATASET = "events"
 
 
-def file_set(source: str, pattern: str, zone: ZoneInfo) -> FileSet:
+def file_set(source: str, pattern: str) -> FileSet:
     """The files of a Mixpanel source.
 
-    ``zone`` is that of ``time``: UTC for projects made from 2023 on, the project's own before. There
-    ``time`` is the wall clock written as if it were UTC, so its day is read without converting.
+    ``time`` is UTC in projects made from 2023 on. Before, it is the project's wall clock written as if
+    it were UTC: its day is read without converting, and staging turns it into UTC.
     """
-    del zone  # the wall clock already is the zone's; staging turns it into UTC
 
     def split(path: Path, folder: Path) -> Iterable[Incoming]:
         return split_records(path, folder, DATASET, _day_of)

@@ -52,8 +52,10 @@ def read_rows(path: Path, needed: tuple[str, ...]) -> Iterator[tuple[str, Row]]:
 
 
 def _csv_rows(path: Path, *, zipped: bool) -> Iterator[tuple[str, Row]]:
-    opened = gzip.open(path, "rt", encoding="utf-8-sig", newline="") if zipped else path.open(
-        encoding="utf-8-sig", newline=""
+    opened = (
+        gzip.open(path, "rt", encoding="utf-8-sig", newline="")
+        if zipped
+        else path.open(encoding="utf-8-sig", newline="")
     )
     csv.field_size_limit(2**31 - 1)
     with opened as file:

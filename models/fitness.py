@@ -34,9 +34,7 @@ def path_fitness(
     order = np.argsort(-lengths, kind="stable")  # longest first: those still going form a prefix
     furthest = np.fromiter((max(path) for path in paths), np.int64, len(paths))
     reaches_goal = np.fromiter((goal in path for path in paths), np.bool_, len(paths))
-    due = np.where(
-        reaches_goal, len(needed), np.searchsorted(needed, furthest, side="right")
-    )
+    due = np.where(reaches_goal, len(needed), np.searchsorted(needed, furthest, side="right"))
 
     # heaviest[i, s]: the heaviest increasing subsequence of path i so far that ends at a stage <= s
     heaviest = np.zeros((len(paths), top + 1), dtype=np.int64)

@@ -137,9 +137,7 @@ class Journey:
         if own is None:
             return base
         keys = ("conversion", "within", "loops", "backtracks", "skips")
-        merged = {
-            key: getattr(base, key) if getattr(own, key) is None else getattr(own, key) for key in keys
-        }
+        merged = {key: getattr(base, key) if getattr(own, key) is None else getattr(own, key) for key in keys}
         return Ideal(**merged, auto=own.auto or base.auto)
 
 

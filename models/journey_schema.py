@@ -204,4 +204,3 @@ def unescaped(text: str) -> str:
 def build_journey(data: Any) -> Journey:
     """Typed objects of a parsed journey file. Raises pydantic.ValidationError."""
     return JourneySchema.model_validate(data).build()
-

@@ -58,7 +58,7 @@ def _generated(config: WorldConfig) -> list[GeneratedModel]:
     def fitness(connection: duckdb.DuckDBPyConnection) -> None:
         _write_path_fitness(connection, config)
 
-    events = frozenset({"intermediate.events"})
+    events = frozenset({"intermediate.events", "staging.events"})
     return [
         GeneratedModel("intermediate.stage_events", events, stage_events),
         GeneratedModel(

@@ -21,12 +21,26 @@ def rule_expression(rules: Sequence[Rule], table: str) -> exp.Expression:
     return exp.or_(*(exp.and_(*(_condition(each, table) for each in rule.conditions)) for rule in rules))
 
 
+_KEYS = {"event_id": "event_number", "user_key": "user_number", "session_id": "session_number"}
+
+
 def field_expression(field: str, table: str) -> exp.Expression:
-    """The value of an event's field; properties come as text."""
+    """The value of an event's field; properties come as text, from the staged event ``p``."""
     if field.startswith("properties."):
         key = exp.Literal.string(field.removeprefix("properties."))
-        return exp.Anonymous(this="property", expressions=[exp.column("properties", table), key])
+        return exp.Anonymous(this="property", expressions=[exp.column("properties", "p"), key])
+    if field in _KEYS:
+        return exp.Anonymous(this="key_text", expressions=[exp.column(_KEYS[field], table)])
     return exp.column(field, table)
+
+
+def _with_properties(query: exp.Select) -> exp.Select:
+    # only a journey that asks for properties pays for reading them
+    if not any(column.table == "p" for column in query.find_all(exp.Column)):
+        return query
+    staged = exp.alias_(exp.table_("events", "staging"), "p", table=True)
+    same = exp.EQ(this=exp.column("event_number", "e"), expression=exp.column("event_number", "p"))
+    return query.join(staged, on=same)
 
 
 def stage_expression(journey: Journey, table: str) -> exp.Expression:
@@ -84,7 +98,7 @@ def stage_events_query(journeys: Sequence[tuple[int, Journey, Sequence[str]]]) -
             exp.column("user_number", "e").is_(exp.null()).not_(),
             rule_expression([rule for stage in journey.stages for rule in stage.match], "e"),
         )
-        selects.append(staged)
+        selects.append(_with_properties(staged))
     return _union(selects)
 
 
@@ -95,28 +109,32 @@ def attempt_segments_query(journeys: Sequence[tuple[int, Journey]]) -> exp.Expre
     for number, journey in journeys:
         own = set(segment_columns((journey,)))
         selects.append(
-            exp.select(
-                exp.column("attempt_number", "o"),
-                exp.alias_(persona_expression(journey, "e"), "persona"),
-                *(
-                    exp.alias_(
-                        field_expression(field, "e") if column in own else exp.null(),
-                        column,
-                        quoted=True,
+            _with_properties(
+                exp.select(
+                    exp.column("attempt_number", "o"),
+                    exp.alias_(persona_expression(journey, "e"), "persona"),
+                    *(
+                        exp.alias_(
+                            field_expression(field, "e") if column in own else exp.null(),
+                            column,
+                            quoted=True,
+                        )
+                        for column, field in columns.items()
+                    ),
+                )
+                .from_(exp.alias_(exp.table_("attempt_openings", "intermediate"), "o", table=True))
+                .join(
+                    exp.alias_(exp.table_("events", "intermediate"), "e", table=True),
+                    on=exp.EQ(
+                        this=exp.column("first_event_number", "o"),
+                        expression=exp.column("event_number", "e"),
+                    ),
+                )
+                .where(
+                    exp.EQ(
+                        this=exp.column("journey_number", "o"),
+                        expression=exp.Literal.number(number),
                     )
-                    for column, field in columns.items()
-                ),
-            )
-            .from_(exp.alias_(exp.table_("attempt_openings", "intermediate"), "o", table=True))
-            .join(
-                exp.alias_(exp.table_("events", "intermediate"), "e", table=True),
-                on=exp.EQ(
-                    this=exp.column("first_event_number", "o"), expression=exp.column("event_number", "e")
-                ),
-            )
-            .where(
-                exp.EQ(
-                    this=exp.column("journey_number", "o"), expression=exp.Literal.number(number)
                 )
             )
         )

@@ -32,9 +32,7 @@ def _zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError) as error:
-        raise ValueError(
-            f"{name!r} is no time zone; use a name such as Europe/Madrid or UTC"
-        ) from error
+        raise ValueError(f"{name!r} is no time zone; use a name such as Europe/Madrid or UTC") from error
     return name
 
 
@@ -187,9 +185,7 @@ def parse_settings(data: dict[str, Any]) -> Settings:
     typed: dict[str, _Source] = {}
     for name, body in sources.items():
         if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", name):
-            raise _KeyProblem(
-                ["sources", name], "a source's name has small letters, digits and underscores"
-            )
+            raise _KeyProblem(["sources", name], "a source's name has small letters, digits and underscores")
         if not isinstance(body, dict):
             raise _KeyProblem(["sources", name], f"write a table, [sources.{name}]")
         kind = body.get("kind", name)

@@ -115,9 +115,7 @@ def make_model(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
     comment_on(connection, target, kind, model)
 
 
-def comment_on(
-    connection: duckdb.DuckDBPyConnection, target: str, kind: str, model: Model
-) -> None:
+def comment_on(connection: duckdb.DuckDBPyConnection, target: str, kind: str, model: Model) -> None:
     """Put the header of a model on a table or view as COMMENTs."""
     if model.comment:
         connection.execute(f"comment on {kind} {target} is {literal(model.comment)}")
@@ -144,7 +142,6 @@ def run_checks(connection: duckdb.DuckDBPyConnection) -> None:
             failures.append(f"{model.path}: not true that {sentence}\n    ({names})\n{shown}{more}")
     if failures:
         raise CheckFailed(
-            "\n".join(failures)
-            + "\nNothing was published; the file of the last good night is as it was. "
+            "\n".join(failures) + "\nNothing was published; the file of the last good night is as it was. "
             "These rows are in warehouse.duckdb"
         )

@@ -23,8 +23,7 @@ FUNCTIONS = (
     "create or replace macro moment(us) as make_timestamp(us::bigint)",
     "create or replace macro local_day(us, zone) as "
     "(make_timestamp(us::bigint) at time zone 'UTC' at time zone zone)::date",
-    "create or replace macro utc_of_wall(us, zone) as "
-    "epoch_us(make_timestamp(us::bigint) at time zone zone)",
+    "create or replace macro utc_of_wall(us, zone) as epoch_us(make_timestamp(us::bigint) at time zone zone)",
     # a key may hold any character, so it is quoted as a JSON path wants it
     "create or replace macro property(properties, name) as json_extract_string("
     "properties::json, '$.\"' || replace(replace(name, '\\', '\\\\'), '\"', '\\\"') || '\"')",
@@ -38,7 +37,9 @@ def open_warehouse(path: Path | None, settings: EngineSettings) -> Iterator[duck
     """A connection to the working file (in memory without a path), schemas and functions made."""
     temporary = path.with_name(".spill") if path else None
     try:
-        connection = duckdb.connect(str(path) if path else ":memory:", config=engine_config(settings, temporary))
+        connection = duckdb.connect(
+            str(path) if path else ":memory:", config=engine_config(settings, temporary)
+        )
     except (duckdb.IOException, duckdb.SerializationException) as error:
         raise PainpointsError(
             f"{path}: the working database cannot be opened ({str(error).splitlines()[0]}). "
@@ -81,7 +82,10 @@ def literal(text: str | Path) -> str:
 
 
 def replace_table(
-    connection: duckdb.DuckDBPyConnection, name: str, schema: pa.Schema, rows: Sequence[dict[str, Any]]
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    schema: pa.Schema,
+    rows: Sequence[dict[str, Any]],
 ) -> None:
     """Make table ``name`` of ``rows``; an empty one keeps its types."""
     table = pa.Table.from_pylist(list(rows), schema=schema)

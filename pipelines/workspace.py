@@ -65,9 +65,7 @@ class Workspace:
                 if source not in self.settings.sources:
                     known = ", ".join(self.settings.sources)
                     what = f"there is no source {source!r} in {CONFIG_FILE}; it has {known}"
-                    raise JourneyError(
-                        self.journeys_folder, 1, f"{journey.name}.sources", what
-                    )
+                    raise JourneyError(self.journeys_folder, 1, f"{journey.name}.sources", what)
         return journeys
 
     def sources_of(self, journey: Journey) -> tuple[str, ...]:

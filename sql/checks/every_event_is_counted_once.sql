@@ -1,5 +1,5 @@
 -- An event counted twice would count its visitor's step, and its money, twice.
-select event_id, count(*) as copies
+select event_number, count(*) as copies
 from intermediate.events
-group by event_id
+group by event_number
 having count(*) > 1

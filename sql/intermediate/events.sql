@@ -1,4 +1,5 @@
 -- One row per event that counts: the canonical event with integer keys and money in one currency.
+-- The wide `properties` stay in staging.events, and texts of keys are made where they are shown.
 with joined as (
     select
         e.*,
@@ -46,14 +47,9 @@ shaped as (
         value,
         currency,
         transaction_id,
-        properties,
         is_revenue,
         fx_rate,
-        value * fx_rate as amount,
-        copies,
-        key_text(event_number) as event_id,
-        key_text(user_number) as user_key,
-        key_text(assigned_session_number) as session_id
+        value * fx_rate as amount
     from joined
 )
 select * from shaped

@@ -25,7 +25,29 @@
 -- properties: all parameters of the event, JSON
 -- materialized: view
 select
-    source, event_id, user_key, device_id, user_id, moment(event_us) as event_at, event_seq, event_name,
-    page, session_id, vendor_session_id, device, os, browser, country, channel, medium, source_name,
-    campaign, is_new_user, value, currency, transaction_id, properties::json as properties
-from intermediate.events
+    e.source,
+    key_text(e.event_number) as event_id,
+    key_text(e.user_number) as user_key,
+    e.device_id,
+    e.user_id,
+    moment(e.event_us) as event_at,
+    e.event_seq,
+    e.event_name,
+    e.page,
+    key_text(e.session_number) as session_id,
+    e.vendor_session_id,
+    e.device,
+    e.os,
+    e.browser,
+    e.country,
+    e.channel,
+    e.medium,
+    e.source_name,
+    e.campaign,
+    e.is_new_user,
+    e.value,
+    e.currency,
+    e.transaction_id,
+    s.properties::json as properties
+from intermediate.events as e
+inner join staging.events as s on e.event_number = s.event_number

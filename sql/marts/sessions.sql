@@ -33,8 +33,8 @@ with summed as (
 ),
 described as (
     select
-        e.session_id,
-        e.user_key,
+        key_text(e.session_number) as session_id,
+        key_text(e.user_number) as user_key,
         e.source,
         local_day(s.started_us, c.timezone) as session_date,
         moment(s.started_us) as started_at,

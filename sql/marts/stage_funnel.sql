@@ -18,12 +18,13 @@
 -- matured: of those reached, attempts whose window is over, whatever came of them
 -- matured_advanced: of these, attempts that advanced
 -- matured_converted: of these advanced, attempts that reached the goal
+-- matured_value: the money of these, in the workspace's currency
 -- median_seconds_to_next: median time from first reaching the stage to the next stage
 with joined as (
     select
         a.* exclude (
             journey_number, attempt_number, user_number, entered_us, furthest_stage_number,
-            converted_us, closes_us, path, stage_numbers, visits, loops, backtracks, value
+            converted_us, closes_us, path, stage_numbers, visits, loops, backtracks
         ),
         r.advanced_us,
         r.entered_us,
@@ -41,7 +42,7 @@ counted as (
         journey, persona, entry_date,
         * exclude (
             journey, persona, entry_date, advanced_us, entered_us, outcome, is_matured, stage,
-            stage_number, next_stage
+            stage_number, next_stage, value
         ),
         stage, stage_number, next_stage,
         count(*) as reached,
@@ -52,6 +53,9 @@ counted as (
         count(*) filter (where is_matured and advanced_us is not null) as matured_advanced,
         count(*) filter (where is_matured and advanced_us is not null and outcome = 'converted')
             as matured_converted,
+        coalesce(sum(value) filter (
+            where is_matured and advanced_us is not null and outcome = 'converted'
+        ), 0) as matured_value,
         median((advanced_us - entered_us) / 1e6) filter (where next_stage is not null)
             as median_seconds_to_next
     from joined

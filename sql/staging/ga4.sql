@@ -46,21 +46,15 @@ with picked as (
 described as (
     select
         *,
-        -- a parameter sent twice would be two equal keys, which a map may not have: the first stays
-        to_json(map_from_entries(list_transform(
-            list_filter(
-                event_params,
-                lambda p, i: list_position(list_transform(event_params, lambda q: q.key), p.key) = i
-            ),
-            lambda p: {
-                'k': p.key,
-                'v': coalesce(
-                    to_json(p.value.string_value),
-                    to_json(p.value.int_value),
-                    to_json(coalesce(p.value.double_value, p.value.float_value))
-                )
-            }
-        )))::varchar as properties,
+        '{' || array_to_string(list_transform(event_params, lambda p:
+            to_json(p.key)::varchar || ':' || coalesce(
+                to_json(p.value.string_value)::varchar,
+                p.value.int_value::varchar,
+                case when isfinite(coalesce(p.value.double_value, p.value.float_value))
+                    then coalesce(p.value.double_value, p.value.float_value)::varchar end,
+                'null'
+            )
+        ), ',') || '}' as properties,
         -- the purchase's own columns come first, the parameters where they are empty
         case
             when event_name = 'refund' then -abs(coalesce(
@@ -84,8 +78,11 @@ identified as (
             coalesce(ga_session_id::varchar, ''), coalesce(event_bundle_sequence_id::varchar, ''),
             coalesce(stream_id, ''), coalesce(batch_page_id::varchar, ''),
             coalesce(batch_ordering_id::varchar, ''), coalesce(batch_event_index::varchar, ''),
-            coalesce(properties, ''), coalesce(to_json(items)::varchar, ''),
-            coalesce(to_json(ecommerce)::varchar, '')
+            coalesce(properties, ''), coalesce(raw_transaction_id, ''), coalesce(value::varchar, ''),
+            -- two products put in the cart at once may differ in nothing but this
+            array_to_string(list_transform(
+                items, lambda i: concat_ws('~', i.item_id, i.item_variant, i.quantity, i.price)
+            ), ',')
         )) as event_number
     from described
 ),

@@ -1,0 +1,191 @@
+"""From the daily cube to the night's findings: a pure function, the seat of the method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+
+import numpy as np
+
+from models.cube import Bools, Slice, TransitionCube
+from models.evidence import benjamini_hochberg
+from models.finding import Exclusion, Finding, Kind, OpenFinding
+from models.losses import loss_of
+from models.scan import Shortfall, make_reference, recent_counts, scan_regressions, since
+from models.standing import STANDING_DAYS, Gap, scan_standing_gaps
+
+SEGMENT_DEPTH = 2
+RECENT_DAYS = 7
+FULL_BASELINE_DAYS = 28
+SAME_SEGMENT_OVERLAP = 0.5
+
+
+@dataclass(frozen=True)
+class DetectorSettings:
+    """``false_discovery_rate`` of one night, ``margin`` the relative shortfall too small to matter."""
+
+    false_discovery_rate: float = 0.005
+    margin: float = 0.02
+
+
+def find_pain_points(
+    cubes: Sequence[TransitionCube],
+    ideals: Mapping[tuple[str, str, str], float],
+    open_findings: Sequence[OpenFinding],
+    settings: DetectorSettings,
+    slices: Mapping[tuple[str, str, str], Sequence[Slice]] | None = None,
+) -> list[Finding]:
+    """The findings of one night, strongest lower bound of loss first.
+
+    ``cubes`` hold matured attempts only, up to the night; ``ideals`` maps (journey, persona, stage b)
+    to the ideal conversion at b. ``slices`` may be given, per (journey, persona, stage a), to spare
+    making them again for every night of a replay.
+    """
+    candidates: list[Finding] = []
+    quiet_tests = 0
+    for cube in cubes:
+        key = (cube.journey, cube.persona, cube.stage)
+        scanned = slices[key] if slices is not None else cube.slices(SEGMENT_DEPTH)
+        found, tests = _scan(cube, scanned, ideals, open_findings, settings)
+        candidates += found
+        quiet_tests += tests - len(found)
+    # scans that found nothing belong to the family as well: their p-values count as 1
+    p_values = np.array([each.p_value for each in candidates] + [1.0] * max(quiet_tests, 0))
+    q_values = benjamini_hochberg(p_values)
+    findings = [
+        replace(each, q_value=float(q))
+        for each, q in zip(candidates, q_values, strict=False)
+        if q <= settings.false_discovery_rate and each.lost_low > 0
+    ]
+    return sorted(findings, key=lambda each: -each.lost_low)
+
+
+def _scan(
+    cube: TransitionCube,
+    slices: Sequence[Slice],
+    ideals: Mapping[tuple[str, str, str], float],
+    open_findings: Sequence[OpenFinding],
+    settings: DetectorSettings,
+) -> tuple[list[Finding], int]:
+    """Candidates of one transition, and how many scans were made."""
+    if not len(cube.days) or not slices:
+        return [], 0
+    ideal = ideals.get((cube.journey, cube.persona, cube.next_stage))
+    earlier = [each for each in open_findings if each.transition == cube.transition]
+    frozen = [each.started_on for each in earlier if each.started_on is not None and not each.is_resolved]
+    least_p = 4 * settings.false_discovery_rate
+    explained: Bools = np.zeros(cube.matured.shape, dtype=np.bool_)
+    exclusions: list[Exclusion] = []
+    findings, tests, shock = [], 0, 0.05
+    reference = make_reference(cube, min(frozen, default=None))
+    if reference is not None:
+        tests += 1
+        shock = reference.baseline.shock
+        for fall in scan_regressions(cube, reference, slices, margin=settings.margin, least_p=least_p):
+            older = _older(cube, "regression", fall.slice, earlier)
+            if older is not None and older.is_settled and older.started_on is not None:
+                fall = since(cube, reference.rates, reference, fall.slice, older.started_on, fall.p_value)
+            explained |= fall.cells
+            exclusions.append((fall.slice.conditions, fall.started))
+            findings.append(
+                _finding(
+                    cube,
+                    "regression",
+                    fall,
+                    started=fall.started,
+                    ideal=ideal,
+                    recent=recent_counts(cube, reference.rates, fall.slice, RECENT_DAYS),
+                    provisional=reference.baseline.days < FULL_BASELINE_DAYS,
+                    excluded=(),
+                    older=older,
+                )
+            )
+    if ideal is not None:
+        tests += 1
+        ideal_rates = np.full(cube.matured.shape, ideal)
+        for gap in scan_standing_gaps(
+            cube, slices, explained, ideal=ideal, shock=shock, margin=settings.margin, least_p=least_p
+        ):
+            findings.append(
+                _finding(
+                    cube,
+                    "below_ideal",
+                    gap,
+                    started=None,
+                    ideal=ideal,
+                    recent=recent_counts(cube, ideal_rates, gap.slice, RECENT_DAYS),
+                    provisional=gap.days < STANDING_DAYS,
+                    excluded=(
+                        *exclusions,
+                        *((each.conditions, None) for each in gap.already_found),
+                    ),
+                    older=_older(cube, "below_ideal", gap.slice, earlier),
+                )
+            )
+    return findings, tests
+
+
+def _older(
+    cube: TransitionCube, kind: Kind, found: Slice, earlier: Sequence[OpenFinding]
+) -> OpenFinding | None:
+    """The earlier finding that goes on in this one: the same attempts under a near-equal segment."""
+    overlaps = [
+        (cube.overlap(found, cube.slice_named(each.segment)), not each.is_resolved, each.pain_point_id, each)
+        for each in earlier
+        if each.kind == kind
+    ]
+    best = max(overlaps, default=None, key=lambda each: each[:3])
+    return best[3] if best is not None and best[0] >= SAME_SEGMENT_OVERLAP else None
+
+
+def _finding(
+    cube: TransitionCube,
+    kind: Kind,
+    found: Shortfall | Gap,
+    *,
+    started: date | None,
+    ideal: float | None,
+    recent: tuple[float, float, float],
+    provisional: bool,
+    excluded: tuple[Exclusion, ...],
+    older: OpenFinding | None,
+) -> Finding:
+    chosen, cells, expected = found.slice, found.cells, found.expected
+    loss = loss_of(cube, chosen, cells, expected, found.variance)
+    attempts, successes = int(cube.matured[cells].sum()), int(cube.advanced[cells].sum())
+    days = [day for day, used in zip(cube.days, cells.any(axis=0), strict=True) if used]
+    first, last = started or days[0], cube.days[-1]
+    covered = {first + timedelta(days=n) for n in range((last - first).days + 1)}
+    unseen = [day for day, seen in zip(cube.days, cube.seen, strict=True) if not seen and day in covered]
+    n, k, e = recent
+    whole_gap = (expected - successes) / max(attempts, 1)
+    trend = ((e - k) / n) / whole_gap if n > 0 and whole_gap > 0 else 1.0
+    return Finding(
+        kind=kind,
+        journey=cube.journey,
+        persona=cube.persona,
+        stage=cube.stage,
+        next_stage=cube.next_stage,
+        segment=chosen.name,
+        conditions=chosen.conditions,
+        started_on=started,
+        first_day=first,
+        last_day=last,
+        unseen_days=tuple(unseen),
+        excluded=excluded,
+        attempts=attempts,
+        successes=successes,
+        expected=expected / max(attempts, 1),
+        ideal=ideal,
+        lost_conversions=loss.conversions,
+        lost_low=loss.low,
+        lost_high=loss.high,
+        lost_per_week=loss.per_week,
+        order_value=loss.order_value,
+        p_value=found.p_value,
+        q_value=1.0,
+        provisional=provisional,
+        trend=trend,
+        carries=older.pain_point_id if older else None,
+    )

@@ -1,0 +1,118 @@
+"""A finding: one row of pain_points, before and after it has a name and a history."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal
+
+Kind = Literal["below_ideal", "regression"]
+Status = Literal["new", "ongoing", "worsening", "recovering", "resolved", "reopened"]
+
+
+Conditions = tuple[tuple[str, str | None], ...]
+Exclusion = tuple[Conditions, date | None]
+
+
+@dataclass(frozen=True)
+class OpenFinding:
+    """What a scan must know of an earlier finding.
+
+    While it is open its baseline stays the one before ``started_on``; once it ``is_settled`` its onset
+    is not estimated anew. A resolved one can be reopened.
+    """
+
+    pain_point_id: str
+    kind: str
+    journey: str
+    persona: str
+    stage: str
+    next_stage: str
+    segment: str
+    started_on: date | None
+    is_settled: bool
+    is_resolved: bool
+
+    @property
+    def transition(self) -> tuple[str, str, str, str]:
+        return (self.journey, self.persona, self.stage, self.next_stage)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the night's evidence says of one transition and segment.
+
+    Rates are in [0, 1]; ``lost_*`` are goal conversions since ``started_on``, for standing gaps over
+    ``first_day`` .. ``last_day``; money is in the workspace's currency. ``trend`` is the recent gap
+    against the whole one: above 1 it widens. ``excluded`` are
+    segments (from a day on) that another finding already explains; ``carries`` is the id of the older
+    finding that goes on in this one.
+    """
+
+    kind: Kind
+    journey: str
+    persona: str
+    stage: str
+    next_stage: str
+    segment: str
+    conditions: Conditions
+    started_on: date | None
+    first_day: date
+    last_day: date
+    unseen_days: tuple[date, ...]
+    excluded: tuple[Exclusion, ...]
+    attempts: int
+    successes: int
+    expected: float
+    ideal: float | None
+    lost_conversions: float
+    lost_low: float
+    lost_high: float
+    lost_per_week: float
+    order_value: float | None
+    p_value: float
+    q_value: float
+    provisional: bool
+    trend: float
+    carries: str | None
+
+    @property
+    def observed(self) -> float:
+        return self.successes / max(self.attempts, 1)
+
+    @property
+    def lost_value(self) -> float | None:
+        return None if self.order_value is None else self.lost_conversions * self.order_value
+
+    def minted_id(self) -> str:
+        """The id this finding gets when no older one carries on in it."""
+        reference = "ideal" if self.kind == "below_ideal" else "own past"
+        text = "|".join(
+            (
+                self.journey,
+                self.persona,
+                self.stage,
+                self.next_stage,
+                self.kind,
+                reference,
+                self.segment,
+                str(self.started_on),
+            )
+        )
+        return "pp-" + hashlib.sha256(text.encode()).hexdigest()[:10]
+
+    def evidence(self) -> dict[str, Any]:
+        """The numbers behind the sentence, for the evidence column."""
+        return {
+            "first_day": self.first_day.isoformat(),
+            "last_day": self.last_day.isoformat(),
+            "unseen_days": [day.isoformat() for day in self.unseen_days],
+            "attempts": self.attempts,
+            "successes": self.successes,
+            "expected_successes": round(self.expected * self.attempts, 1),
+            "p_value_of_the_scan": self.p_value,
+            "order_value": self.order_value,
+            "recent_gap_against_whole": round(self.trend, 2),
+            "provisional": self.provisional,
+        }

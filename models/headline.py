@@ -1,0 +1,49 @@
+"""The one sentence a person would say about a finding."""
+
+from __future__ import annotations
+
+from models.finding import Conditions, Finding
+
+_VALUES = {
+    ("is_new_user", "true"): "new visitors",
+    ("is_new_user", "false"): "returning visitors",
+}
+
+
+def headline(finding: Finding, goal: str, owner: str | None, currency: str) -> str:
+    """For example: "Of those at checkout on mobile, 31 % go on to payment instead of 44 % since …"."""
+    whom = spoken_segment(finding.conditions)
+    persona = "" if finding.persona == "default" else f" ({finding.persona})"
+    instead = "its ideal of " if finding.kind == "below_ideal" else ""
+    days = (finding.last_day - finding.first_day).days + 1
+    since = f" since {finding.started_on:%-d %B %Y}" if finding.started_on else f" over {days} days"
+    per_week = finding.lost_per_week
+    about = f"{per_week:,.0f}" if per_week >= 9.5 else f"{per_week:.1f}"
+    cost = f"about {about} lost {goal} a week"
+    if finding.order_value is not None:
+        cost += f", {per_week * finding.order_value:,.0f} {currency}"
+    sentence = (
+        f"{finding.stage} to {finding.next_stage}{whom}{persona} converts {percent(finding.observed)} "
+        f"instead of {instead}{percent(finding.expected)}{since}: {cost}"
+    )
+    if owner:
+        sentence += f"; owner: {owner}"
+    return sentence + (" (provisional: little history)" if finding.provisional else "")
+
+
+def spoken_segment(conditions: Conditions) -> str:
+    """`` for mobile, Safari``; nothing for everyone."""
+    if not conditions:
+        return ""
+    words = []
+    for column, value in conditions:
+        known = _VALUES.get((column, value or ""))
+        words.append(known or (f"unknown {column}" if value is None else value))
+    return " for " + ", ".join(words)
+
+
+def percent(rate: float) -> str:
+    """A rate as people write it: 31 %, 4.2 %, 0.35 %."""
+    points = rate * 100
+    digits = 0 if points >= 20 else 1 if points >= 2 else 2
+    return f"{points:.{digits}f} %"

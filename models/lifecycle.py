@@ -1,0 +1,125 @@
+"""The life of findings over nights: who carries on, who is new, who recovered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+
+import numpy as np
+
+from models.cube import TransitionCube
+from models.evidence import signed_root_deviance
+from models.finding import Finding, OpenFinding
+from models.pain_point import PainPoint
+from models.scan import make_reference, recent_counts
+
+KEEP_RESOLVED = timedelta(days=14)
+SETTLED_AFTER = timedelta(days=14)
+RECOVERY_DAYS = 14
+WORSE, BETTER = 1.3, 0.5
+SURE = 1.645  # one-sided 95 %
+LEAST_EXPECTED = 12.0
+
+
+@dataclass(frozen=True)
+class Continued:
+    """A finding of tonight with its id, its status and when it was first seen."""
+
+    finding: Finding
+    pain_point_id: str
+    status: str
+    first_seen: date
+
+
+def open_findings(previous: Sequence[PainPoint], night: date) -> list[OpenFinding]:
+    """What tonight's scan must know of last night's pain points."""
+    return [
+        OpenFinding(
+            each.pain_point_id,
+            each.kind,
+            each.journey,
+            each.persona,
+            each.stage,
+            each.next_stage,
+            each.segment,
+            each.started_on,
+            night - each.first_seen > SETTLED_AFTER,
+            not each.is_open,
+        )
+        for each in previous
+    ]
+
+
+def continue_findings(
+    findings: Sequence[Finding], previous: Sequence[PainPoint], night: date
+) -> list[Continued]:
+    """Tonight's findings under the ids they carry on; each older id goes to one of them at most."""
+    known = {each.pain_point_id: each for each in previous}
+    taken: set[str] = set()
+    continued = []
+    for finding in findings:
+        older = known.get(finding.carries or "")
+        if older is None or older.pain_point_id in taken:
+            fresh = finding.minted_id()
+            while fresh in taken or fresh in known:
+                fresh += "x"  # the same text was minted before, for a finding that went another way
+            taken.add(fresh)
+            continued.append(Continued(finding, fresh, "new", night))
+            continue
+        taken.add(older.pain_point_id)
+        status = _status(finding) if older.is_open else "reopened"
+        continued.append(Continued(finding, older.pain_point_id, status, older.first_seen))
+    return continued
+
+
+def _status(finding: Finding) -> str:
+    if finding.trend >= WORSE:
+        return "worsening"
+    return "recovering" if finding.trend <= BETTER else "ongoing"
+
+
+def silent(
+    previous: Sequence[PainPoint],
+    carried: set[str],
+    cubes: Mapping[tuple[str, str, str, str], TransitionCube],
+    night: date,
+) -> list[PainPoint]:
+    """Last night's pain points that tonight's scan did not bring back, with their status.
+
+    Silence is no recovery: a finding is resolved by positive evidence only, that the recent rate has
+    made good more than half of the gap. Resolved ones stay for 14 days.
+    """
+    kept = []
+    for each in previous:
+        if each.pain_point_id in carried:
+            continue
+        if not each.is_open:
+            if night - each.last_seen <= KEEP_RESOLVED:
+                kept.append(each)
+            continue
+        status = _status_of_silent(each, cubes.get(each.transition))
+        # last_seen of a resolved one says when it was resolved
+        kept.append(replace(each, status=status, last_seen=night if status == "resolved" else each.last_seen))
+    return kept
+
+
+def _status_of_silent(each: PainPoint, cube: TransitionCube | None) -> str:
+    if cube is None:
+        return "ongoing"
+    if each.kind == "regression":
+        reference = make_reference(cube, each.started_on)
+        if reference is None:
+            return "ongoing"
+        rates = reference.rates
+    else:
+        rates = np.full(cube.matured.shape, each.expected)
+    n, k, e = recent_counts(cube, rates, cube.slice_named(each.segment), RECOVERY_DAYS)
+    if e < LEAST_EXPECTED:
+        return "ongoing"
+    gap = 1 - each.observed / each.expected
+    halfway = e * (1 - gap / 2)
+    z = float(signed_root_deviance(np.array([k]), np.array([n]), np.array([halfway]))[0])
+    if z > SURE:
+        return "resolved"
+    return "recovering" if k > halfway else "ongoing"

@@ -1,0 +1,54 @@
+"""A pain point: a finding with a name, a status, an owner and a sentence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+
+@dataclass(frozen=True)
+class PainPoint:
+    """One row of marts.pain_points; field names are its columns, field order theirs.
+
+    ``sql`` runs on the published file and returns ``attempts, successes``. Rates are in [0, 1],
+    ``lost_*`` are goal conversions, money is in ``currency``.
+    """
+
+    pain_point_id: str
+    kind: str
+    journey: str
+    persona: str
+    stage: str
+    next_stage: str
+    segment: str
+    segment_filter: str
+    status: str
+    first_seen: date
+    started_on: date | None
+    last_seen: date
+    attempts: int
+    observed: float
+    expected: float
+    ideal: float | None
+    lost_conversions: float
+    lost_low: float
+    lost_high: float
+    lost_per_week: float
+    lost_value: float | None
+    currency: str
+    q_value: float
+    owner: str | None
+    headline: str
+    evidence: str
+    sql: str
+    lost_value_low: float | None
+    lost_value_high: float | None
+    provisional: bool
+
+    @property
+    def transition(self) -> tuple[str, str, str, str]:
+        return (self.journey, self.persona, self.stage, self.next_stage)
+
+    @property
+    def is_open(self) -> bool:
+        return self.status != "resolved"

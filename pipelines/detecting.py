@@ -1,0 +1,255 @@
+"""The detect step: judge every night not judged yet, from the cube of the last build."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import duckdb
+
+from models.cube import Slice, TransitionCube, cubes
+from models.detector import SEGMENT_DEPTH, DetectorSettings, find_pain_points
+from models.finding import Finding
+from models.headline import headline, percent
+from models.journey import Journey, segment_columns
+from models.lifecycle import Continued, continue_findings, open_findings, silent
+from models.pain_point import PainPoint
+from pipelines.errors import NothingLanded
+from pipelines.finding_sql import counts_query, segment_filter
+from pipelines.finding_store import (
+    judged_nights,
+    make_state,
+    pain_points_of,
+    read_frame,
+    save_night,
+    save_notes,
+)
+from pipelines.sql_models import Progress, build_models, read_models
+from pipelines.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class JourneyNight:
+    """A journey's part of a night: its cubes, and how its last matured day follows from the night."""
+
+    journey: Journey
+    cubes: tuple[TransitionCube, ...]
+    horizon_day: date
+
+    @property
+    def first_night(self) -> date:
+        """The first night that has a matured day to look at."""
+        days = math.ceil(self.journey.window / timedelta(days=1))
+        return min(cube.days[0] for cube in self.cubes) + timedelta(days=days)
+
+    def last_matured_day(self, night: date) -> date:
+        """The last entry day all of whose attempts are over when the data ends with ``night``."""
+        days = math.ceil(self.journey.window / timedelta(days=1))
+        return min(night, self.horizon_day) - timedelta(days=days)
+
+
+def detect_nights(
+    connection: duckdb.DuckDBPyConnection, workspace: Workspace, progress: Progress
+) -> list[date]:
+    """Judge the night of the data's end and every night before it that was not judged; returns them.
+
+    On the first connection the past ``replay_nights`` are judged one after the other, as they would
+    have been: a night sees only attempts that were over by then. Raises NothingLanded.
+    """
+    make_state(connection)
+    journeys = _journeys(connection, workspace)
+    night = max(each.horizon_day for each in journeys)
+    settings = workspace.settings.detection
+    detector = DetectorSettings(settings.false_discovery_rate, settings.margin)
+    ideals = _ideals(workspace.journeys)
+    slices = {
+        (cube.journey, cube.persona, cube.stage): cube.slices(SEGMENT_DEPTH)
+        for each in journeys
+        for cube in each.cubes
+    }
+    judged = judged_nights(connection)
+    earliest = min((each.first_night for each in journeys if each.cubes), default=night)
+    nights = _nights_to_judge(min(earliest, night), night, judged, settings.replay_nights)
+    # a night before the last judged one (data that went back in time) starts from the one before it
+    previous = [each for each in judged if each < nights[0]]
+    standing = pain_points_of(connection, previous[-1]) if previous else []
+    for each in nights:
+        standing = _judge(journeys, ideals, standing, each, detector, slices, workspace)
+        save_night(connection, each, standing)
+        progress(f"judged the night of {each}: {sum(p.is_open for p in standing)} pain points")
+    save_notes(connection, night, _quiet_stages(journeys, standing, night))
+    build_models(connection, [m for m in read_models("marts") if _stands_on_state(m.reads)], lambda _: None)
+    return nights
+
+
+def _stands_on_state(reads: frozenset[str]) -> bool:
+    return any(name.startswith("state.") for name in reads)
+
+
+def _nights_to_judge(
+    earliest: date, night: date, judged: Sequence[date], replay: int
+) -> list[date]:
+    earlier = [each for each in judged if each < night]
+    first = earlier[-1] + timedelta(days=1) if earlier else earliest
+    first = max(first, night - timedelta(days=replay))
+    return [first + timedelta(days=n) for n in range((night - first).days + 1)]
+
+
+def _journeys(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> list[JourneyNight]:
+    if not connection.execute(
+        "select 1 from information_schema.tables where table_schema = 'marts' "
+        "and table_name = 'stage_funnel'"
+    ).fetchall():
+        raise NothingLanded(f"{workspace.root}: nothing is built yet. Run `painpoints build` first")
+    frame = read_frame(connection, "select * from marts.stage_funnel where next_stage is not null")
+    horizons = dict(
+        connection.execute(
+            "select j.journey, h.horizon_us from intermediate.horizons as h "
+            "inner join config.journeys as j on h.journey_number = j.journey_number"
+        ).fetchall()
+    )
+    blind = {
+        (journey, stage, day)
+        for journey, stage, day in connection.execute(
+            "select j.journey, s.stage, b.day from intermediate.stage_days as b "
+            "inner join config.journeys as j on b.journey_number = j.journey_number "
+            "inner join config.stages as s on b.journey_number = s.journey_number "
+            "and b.stage_number = s.stage_number where b.is_blind"
+        ).fetchall()
+    }
+    # people who entered the day before were on their way when the event stopped arriving
+    blind |= {(journey, stage, day - timedelta(days=1)) for journey, stage, day in blind}
+    columns = {
+        journey.name: tuple(
+            column
+            for column, field in segment_columns((journey,)).items()
+            if field in journey.segments
+        )
+        for journey in workspace.journeys
+    }
+    made = cubes(frame, columns, blind)
+    zone = ZoneInfo(workspace.settings.timezone)
+    nights = []
+    for journey in workspace.journeys:
+        end = datetime.fromtimestamp(horizons[journey.name] / 1e6, zone)
+        # data that ends within a day leaves that day unfinished
+        last = end.date() - timedelta(days=1)
+        own = tuple(cube for cube in made if cube.journey == journey.name)
+        nights.append(JourneyNight(journey, own, last))
+    return nights
+
+
+def _ideals(journeys: Sequence[Journey]) -> dict[tuple[str, str, str], float]:
+    """Ideal conversion per (journey, persona, stage b), where one is written down."""
+    ideals = {}
+    for journey in journeys:
+        for persona in journey.persona_names():
+            for stage in journey.required_stages_of(persona):
+                conversion = journey.ideal_of(persona, stage.name).conversion
+                if conversion is not None and conversion > 0:
+                    ideals[(journey.name, persona, stage.name)] = conversion
+    return ideals
+
+
+def _judge(
+    journeys: Sequence[JourneyNight],
+    ideals: Mapping[tuple[str, str, str], float],
+    previous: Sequence[PainPoint],
+    night: date,
+    detector: DetectorSettings,
+    slices: Mapping[tuple[str, str, str], Sequence[Slice]],
+    workspace: Workspace,
+) -> list[PainPoint]:
+    seen = [
+        cube.until(each.last_matured_day(night)) for each in journeys for cube in each.cubes
+    ]
+    seen = [cube for cube in seen if cube.days]
+    findings = find_pain_points(seen, ideals, open_findings(previous, night), detector, slices)
+    continued = continue_findings(findings, previous, night)
+    carried = {each.pain_point_id for each in continued}
+    by_name = {each.journey.name: each.journey for each in journeys}
+    tonight = [_pain_point(each, by_name, night, workspace.settings.currency) for each in continued]
+    return tonight + silent(previous, carried, {cube.transition: cube for cube in seen}, night)
+
+
+def _pain_point(
+    continued: Continued, journeys: Mapping[str, Journey], night: date, currency: str
+) -> PainPoint:
+    finding = continued.finding
+    journey = journeys[finding.journey]
+    owner = _owner(journey, finding)
+    money = finding.order_value
+    return PainPoint(
+        pain_point_id=continued.pain_point_id,
+        kind=finding.kind,
+        journey=finding.journey,
+        persona=finding.persona,
+        stage=finding.stage,
+        next_stage=finding.next_stage,
+        segment=finding.segment,
+        segment_filter=segment_filter(finding.conditions),
+        status=continued.status,
+        first_seen=continued.first_seen,
+        started_on=finding.started_on,
+        last_seen=night,
+        attempts=finding.attempts,
+        observed=finding.observed,
+        expected=finding.expected,
+        ideal=finding.ideal,
+        lost_conversions=finding.lost_conversions,
+        lost_low=finding.lost_low,
+        lost_high=finding.lost_high,
+        lost_per_week=finding.lost_per_week,
+        lost_value=finding.lost_value,
+        currency=currency,
+        q_value=finding.q_value,
+        owner=owner,
+        headline=headline(finding, journey.goal.name, owner, currency),
+        evidence=json.dumps(finding.evidence(), ensure_ascii=False),
+        sql=counts_query(finding),
+        lost_value_low=None if money is None else finding.lost_low * money,
+        lost_value_high=None if money is None else finding.lost_high * money,
+        provisional=finding.provisional,
+    )
+
+
+def _owner(journey: Journey, finding: Finding) -> str | None:
+    owners = {stage.name: stage.owner for stage in journey.stages}
+    # people are lost at the stage they cannot leave; where nobody owns it, at the one they miss
+    return owners[finding.stage] or owners[finding.next_stage]
+
+
+def _quiet_stages(
+    journeys: Sequence[JourneyNight], standing: Sequence[PainPoint], night: date
+) -> list[dict[str, object]]:
+    """For each transition without a finding: the smallest drop that two weeks could have shown."""
+    loud = {each.transition for each in standing if each.is_open}
+    notes: list[dict[str, object]] = []
+    for each in journeys:
+        for whole in each.cubes:
+            cube = whole.until(each.last_matured_day(night))
+            n = cube.matured[:, -14:].sum() if cube.days else 0.0
+            k = cube.advanced[:, -14:].sum() if cube.days else 0.0
+            if cube.transition in loud or n < 1 or k < 1:
+                continue
+            rate = k / n
+            # a one-sided test at 1 in 1,000 that finds the drop 9 times in 10
+            drop = min(1.0, (3.09 + 1.28) * math.sqrt((1 - rate) / (rate * n)))
+            notes.append(
+                {
+                    "kind": "quiet_stage",
+                    "journey": cube.journey,
+                    "persona": cube.persona,
+                    "stage": cube.stage,
+                    "next_stage": cube.next_stage,
+                    "segment": "all",
+                    "note": f"{cube.stage} to {cube.next_stage} converts {percent(float(rate))}; a drop of "
+                    f"{percent(float(drop))} of that over two weeks would have been seen",
+                }
+            )
+    return notes
+

@@ -1,0 +1,91 @@
+"""Findings and runs as tables of schema ``state``: what the warehouse must remember from night to night."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import astuple, fields
+from datetime import date
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+from models.pain_point import PainPoint
+
+_TYPES = {
+    "str": "varchar",
+    "str | None": "varchar",
+    "date": "date",
+    "date | None": "date",
+    "int": "bigint",
+    "float": "double",
+    "float | None": "double",
+    "bool": "boolean",
+}
+COLUMNS = tuple(field.name for field in fields(PainPoint))
+
+
+def make_state(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the state tables where they are missing."""
+    columns = ", ".join(f"{field.name} {_TYPES[str(field.type)]}" for field in fields(PainPoint))
+    connection.execute(
+        f"create table if not exists state.pain_point_history (night date, {columns})"
+    )
+    connection.execute(
+        "create table if not exists state.notes (night date, kind varchar, journey varchar, "
+        "persona varchar, stage varchar, next_stage varchar, segment varchar, note varchar)"
+    )
+    connection.execute(
+        "create table if not exists state.runs (run_id varchar, started_at timestamp, "
+        "finished_at timestamp, from_day date, to_day date, status varchar, events bigint, "
+        "seconds double, version varchar, config_hash varchar)"
+    )
+    connection.execute("create table if not exists state.nights (night date)")
+    connection.execute(
+        "create table if not exists state.reconciliation (source varchar, day date, "
+        "event_name varchar, our_count bigint, vendor_count bigint, difference bigint, reason varchar)"
+    )
+
+
+def judged_nights(connection: duckdb.DuckDBPyConnection) -> list[date]:
+    rows = connection.execute("select night from state.nights order by night").fetchall()
+    return [row[0] for row in rows]
+
+
+def pain_points_of(connection: duckdb.DuckDBPyConnection, night: date) -> list[PainPoint]:
+    """The pain points as they stood after ``night``."""
+    rows = connection.execute(
+        f"select {', '.join(COLUMNS)} from state.pain_point_history where night = ?", [night]
+    ).fetchall()
+    return [PainPoint(*row) for row in rows]
+
+
+def save_night(
+    connection: duckdb.DuckDBPyConnection, night: date, pain_points: Sequence[PainPoint]
+) -> None:
+    """Keep a night's pain points, in the place of what an earlier run of that night said."""
+    connection.execute("begin")
+    connection.execute("delete from state.pain_point_history where night = ?", [night])
+    connection.execute("delete from state.nights where night = ?", [night])
+    connection.execute("insert into state.nights values (?)", [night])
+    marks = ", ".join("?" * (len(COLUMNS) + 1))
+    for each in pain_points:
+        connection.execute(
+            f"insert into state.pain_point_history values ({marks})", [night, *astuple(each)]
+        )
+    connection.execute("commit")
+
+
+def save_notes(connection: duckdb.DuckDBPyConnection, night: date, notes: list[dict[str, Any]]) -> None:
+    """Keep a night's notes, in the place of all earlier ones."""
+    connection.execute("delete from state.notes")
+    names = ("kind", "journey", "persona", "stage", "next_stage", "segment", "note")
+    for note in notes:
+        connection.execute(
+            "insert into state.notes values (?, ?, ?, ?, ?, ?, ?, ?)",
+            [night, *(note[name] for name in names)],
+        )
+
+
+def read_frame(connection: duckdb.DuckDBPyConnection, query: str) -> pd.DataFrame:
+    return connection.execute(query).df()

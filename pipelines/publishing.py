@@ -1,0 +1,58 @@
+"""Publish the marts: a fresh file built aside, checked, and swapped in by one rename."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import duckdb
+
+from pipelines.errors import PainpointsError
+from pipelines.sql_models import comment_on, read_models
+from pipelines.warehouse import literal, quoted
+
+# The oldest storage format of DuckDB 1.2: analysts' tools are 1.x, which cannot open the format of 2.0.
+STORAGE_VERSION = "v1.2.0"
+
+
+def publish(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
+    """Write all marts of the warehouse to ``target``; who has the old file open keeps reading it.
+
+    Raises PainpointsError when it cannot be written; the old file is then as it was.
+    """
+    part = target.with_name(target.name + ".part")
+    try:
+        for path in (part, part.with_name(part.name + ".wal")):
+            path.unlink(missing_ok=True)
+        write_marts(connection, part)
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(part, target)
+    except (OSError, duckdb.IOException) as error:
+        raise PainpointsError(
+            f"{target}: cannot be written ({error}). Free disk space or correct the permissions of "
+            f"{target.parent}, then run again; what was published before is as it was"
+        ) from error
+
+
+def write_marts(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """One self-contained DuckDB file with every mart as a commented table."""
+    connection.execute(f"attach {literal(path)} as published (storage_version {literal(STORAGE_VERSION)})")
+    try:
+        connection.execute("create schema published.marts")
+        made = {
+            row[0]
+            for row in connection.execute(
+                "select table_name from information_schema.tables where table_schema = 'marts' "
+                "and table_catalog = current_catalog()"
+            ).fetchall()
+        }
+        for model in read_models("marts"):
+            name = model.name.removeprefix("marts.")
+            if name in made:
+                target = f"published.marts.{quoted(name)}"
+                connection.execute(f"create table {target} as select * from marts.{quoted(name)}")
+                comment_on(connection, target, "table", model)
+        connection.execute("checkpoint published")
+    finally:
+        connection.execute("detach published")

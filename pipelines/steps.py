@@ -1,0 +1,181 @@
+"""The steps of a night, each usable alone: pull -> build -> detect -> report."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import duckdb
+
+from connectors.errors import SourceError
+from connectors.file_pull import PullReport
+from pipelines.config_tables import WorldConfig
+from pipelines.detecting import detect_nights
+from pipelines.errors import NothingLanded, PainpointsError
+from pipelines.finding_store import make_state
+from pipelines.journey_tables import build_tables
+from pipelines.publishing import publish
+from pipelines.pulling import pull_source
+from pipelines.report import write_report
+from pipelines.sql_models import Progress, build_models, read_models
+from pipelines.staging import stage_days
+from pipelines.version import VERSION
+from pipelines.warehouse import open_warehouse
+from pipelines.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """What a build made: days staged anew, events, sessions and attempts in the marts."""
+
+    staged_days: int
+    events: int
+    sessions: int
+    attempts: int
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """What a whole run did."""
+
+    pulls: tuple[PullReport, ...]
+    build: BuildReport
+    nights: tuple[date, ...]
+    report: Path
+    seconds: float
+
+
+def quiet(_: str) -> None:
+    """Show no progress."""
+
+
+def pull(workspace: Workspace, progress: Progress = quiet) -> tuple[PullReport, ...]:
+    """Land what is new of every source. One that fails does not keep the others from landing.
+
+    Raises PainpointsError that names every source that failed.
+    """
+    reports, failures = [], []
+    for name in workspace.settings.sources:
+        try:
+            reports.append(pull_source(workspace, name, progress))
+        except SourceError as error:
+            failures.append(f"source {name}: {error}")
+        except OSError as error:
+            failures.append(f"source {name}: {error}. Correct the disk or its permissions, pull again")
+    if failures:
+        raise PainpointsError("\n".join(failures))
+    return tuple(reports)
+
+
+def build(workspace: Workspace, progress: Progress = quiet, *, publishes: bool = True) -> BuildReport:
+    """Stage what landed, rebuild all tables, check them, and publish."""
+    started = datetime.now(UTC)
+    config = world_config(workspace)
+    with _warehouse(workspace) as connection:
+        staged = stage_days(connection, workspace, progress)
+        build_tables(connection, config, progress)
+        make_state(connection)
+        build_models(connection, [m for m in read_models("marts") if _is_state(m.reads)], quiet)
+        report = BuildReport(
+            staged,
+            _count(connection, "marts.events"),
+            _count(connection, "marts.sessions"),
+            _count(connection, "marts.attempts"),
+        )
+        if publishes:
+            _remember_run(connection, workspace, started, report.events)
+            publish(connection, workspace.published)
+    return report
+
+
+def detect(workspace: Workspace, progress: Progress = quiet) -> tuple[date, ...]:
+    """Judge the nights not judged yet on the tables of the last build, and publish."""
+    with _warehouse(workspace) as connection:
+        nights = detect_nights(connection, workspace, progress)
+        publish(connection, workspace.published)
+    return tuple(nights)
+
+
+def report(workspace: Workspace) -> Path:
+    """Write the journey map of the published file; returns its path."""
+    if not workspace.published.exists():
+        raise NothingLanded(f"{workspace.root}: nothing is published yet. Run `painpoints run` first")
+    return write_report(workspace)
+
+
+def run(workspace: Workspace, progress: Progress = quiet) -> RunReport:
+    """A whole night: pull, build, detect, report. What is published changes at the end or not at all."""
+    started, clock = datetime.now(UTC), time.monotonic()
+    workspace.journeys  # noqa: B018 - a wrong journey is told before anything is pulled
+    pulls = pull(workspace, progress)
+    built = build(workspace, progress, publishes=False)
+    with _warehouse(workspace) as connection:
+        nights = detect_nights(connection, workspace, progress)
+        _remember_run(connection, workspace, started, built.events)
+        publish(connection, workspace.published)
+    progress("published")
+    return RunReport(pulls, built, tuple(nights), report(workspace), time.monotonic() - clock)
+
+
+def world_config(workspace: Workspace) -> WorldConfig:
+    """What the models need to know of the config and the journeys."""
+    settings = workspace.settings
+    return WorldConfig(
+        settings.timezone,
+        settings.currency,
+        settings.sessions.inactivity,
+        settings.fx,
+        [(name, each.kind, each.sets_horizon) for name, each in settings.sources.items()],
+        workspace.journeys,
+        {journey.name: workspace.sources_of(journey) for journey in workspace.journeys},
+    )
+
+
+def config_hash(workspace: Workspace) -> str:
+    """A digest of the config and the journey files."""
+    paths = [workspace.config_path, *sorted(workspace.journeys_folder.glob("*.y*ml"))]
+    return hashlib.sha256(b"\0".join(path.read_bytes() for path in paths)).hexdigest()[:16]
+
+
+@contextmanager
+def _warehouse(workspace: Workspace) -> Iterator[duckdb.DuckDBPyConnection]:
+    with open_warehouse(workspace.warehouse, workspace.settings.engine) as connection:
+        yield connection
+
+
+def _is_state(reads: frozenset[str]) -> bool:
+    return any(name.startswith("state.") for name in reads)
+
+
+def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    row = connection.execute(f"select count(*) from {table}").fetchall()[0]
+    return int(row[0])
+
+
+def _remember_run(
+    connection: duckdb.DuckDBPyConnection, workspace: Workspace, started: datetime, events: int
+) -> None:
+    finished = datetime.now(UTC)
+    digest = hashlib.sha256(json.dumps([started.isoformat(), str(workspace.root)]).encode())
+    first, last = connection.execute("select min(day), max(day) from lake.days").fetchall()[0]
+    connection.execute(
+        "insert into state.runs values (?, ?, ?, ?, ?, 'done', ?, ?, ?, ?)",
+        [
+            digest.hexdigest()[:16],
+            started.replace(tzinfo=None),
+            finished.replace(tzinfo=None),
+            first,
+            last,
+            events,
+            (finished - started).total_seconds(),
+            VERSION,
+            config_hash(workspace),
+        ],
+    )
+    build_models(connection, [m for m in read_models("marts") if m.name == "marts.runs"], quiet)

@@ -1,0 +1,12 @@
+-- One row per run of the program on this workspace.
+-- run_id: digest of the run
+-- started_at: UTC
+-- finished_at: UTC
+-- from_day: first landed day
+-- to_day: last landed day
+-- status: done
+-- events: events in the marts
+-- seconds: how long it took
+-- version: version of the program
+-- config_hash: digest of painpoints.toml and the journeys
+select * from state.runs
