@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from connectors.errors import FileMissing, FileUnreadable
-from connectors.landing import Incoming, SourceLake, replace_json, sha256_of
+from connectors.landing import EVERY_DAY, DayRange, Incoming, SourceLake, replace_json, sha256_of
 
 Split = Callable[[Path, Path], Iterable[Incoming]]
 """Writes one vendor file, split into days, into a folder; raises SourceError when it cannot."""
@@ -40,9 +40,13 @@ class PullReport:
 
 
 def pull_files(
-    lake: SourceLake, workspace: Path, file_sets: Sequence[FileSet], progress: Progress
+    lake: SourceLake,
+    workspace: Path,
+    file_sets: Sequence[FileSet],
+    progress: Progress,
+    days: DayRange = EVERY_DAY,
 ) -> PullReport:
-    """Land every new or changed file of ``file_sets``.
+    """Land every new or changed file of ``file_sets``, of it only what falls into ``days``.
 
     A file that was deleted from the export folder keeps the days it brought. A file that cannot be
     read raises before anything of it is landed; files landed before it stay.
@@ -53,11 +57,7 @@ def pull_files(
     changed: set[date] = set()
     for file_set in file_sets:
         for path in _matching(workspace, file_set):
-            origin = (
-                path.relative_to(workspace).as_posix()
-                if path.is_relative_to(workspace)
-                else str(path)
-            )
+            origin = path.relative_to(workspace).as_posix() if path.is_relative_to(workspace) else str(path)
             stat = path.stat()
             stamp = {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
             before = known.get(origin, {})
@@ -65,18 +65,18 @@ def pull_files(
                 skipped += 1
                 continue
             if stat.st_size == 0:
-                raise FileUnreadable(
-                    "the file is empty", where=path, remedy="Export it again, or remove it"
-                )
+                raise FileUnreadable("the file is empty", where=path, remedy="Export it again, or remove it")
             digest = sha256_of(path)
             if before.get("sha256") == digest:
                 skipped += 1
             else:
                 incoming = list(file_set.split(path, lake.incoming_folder()))
                 rows += sum(each.rows for each in incoming)
-                changed.update(lake.land(origin, incoming))
+                changed.update(lake.land(origin, incoming, days))
                 read += 1
                 progress(f"{lake.source}: {origin}, {sum(each.rows for each in incoming):,} rows")
+                if any(each.day not in days for each in incoming):
+                    continue  # not all of it has landed: the next pull without dates reads it again
             known[origin] = stamp | {"sha256": digest}
             replace_json(registry_path, known)
     return PullReport(lake.source, read, skipped, rows, tuple(sorted(changed)))

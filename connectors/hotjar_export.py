@@ -38,8 +38,6 @@ def _file_set(
     source: str, pattern: str, zone: ZoneInfo, dataset: str, at_column: str, needed: tuple[str, ...]
 ) -> FileSet:
     def split(path: Path, folder: Path) -> Iterable[Incoming]:
-        return split_rows(
-            path, folder, dataset=dataset, at_column=at_column, needed=needed, zone=zone
-        )
+        return split_rows(path, folder, dataset=dataset, at_column=at_column, needed=needed, zone=zone)
 
     return FileSet(f"sources.{source}.{dataset}", pattern, split)

@@ -20,7 +20,7 @@ def read_records(path: Path) -> Iterator[tuple[int, bytes, Record]]:
     """Yield (line number from 1, line as received, object) of a JSONL(.gz) file; blank lines go."""
     number = 0
     try:
-        with _open(path) as file:
+        with open_plain_or_gzipped(path) as file:
             for number, line in enumerate(file, 1):
                 if line.isspace():
                     continue
@@ -46,14 +46,10 @@ def read_records(path: Path) -> Iterator[tuple[int, bytes, Record]]:
             remedy="Copy or export the file again; nothing of it was loaded",
         ) from error
     if number == 0:
-        raise FileUnreadable(
-            "the file is empty", where=path, remedy="Export it again, or remove it"
-        )
+        raise FileUnreadable("the file is empty", where=path, remedy="Export it again, or remove it")
 
 
-def split_records(
-    path: Path, folder: Path, dataset: str, day_of: Callable[[Record], date]
-) -> list[Incoming]:
+def split_records(path: Path, folder: Path, dataset: str, day_of: Callable[[Record], date]) -> list[Incoming]:
     """Split a JSONL(.gz) file into ``.jsonl.gz`` files of one day each, lines as received.
 
     ``day_of`` raises ValueError, KeyError or TypeError for a record that is not of this export.
@@ -101,7 +97,8 @@ def _day_path(folder: Path, dataset: str, day: date) -> Path:
     return folder / f"{dataset}-{day.isoformat()}.jsonl.gz"
 
 
-def _open(path: Path) -> BinaryIO:
+def open_plain_or_gzipped(path: Path) -> BinaryIO:
+    """A file's bytes, unpacked where its content (not its name) is gzip."""
     with path.open("rb") as file:
-        zipped = file.read(2) == b"\x1f\x8b"  # by content: exports are renamed often
+        zipped = file.read(2) == b"\x1f\x8b"
     return cast(BinaryIO, gzip.open(path, "rb")) if zipped else path.open("rb")

@@ -66,6 +66,20 @@ class Incoming:
     rows: int
 
 
+@dataclass(frozen=True)
+class DayRange:
+    """The days from ``first`` to ``last``, both included; None leaves an end open."""
+
+    first: date | None = None
+    last: date | None = None
+
+    def __contains__(self, day: date) -> bool:
+        return (self.first is None or day >= self.first) and (self.last is None or day <= self.last)
+
+
+EVERY_DAY = DayRange()
+
+
 class SourceLake:
     """The landed days of one source."""
 
@@ -89,16 +103,17 @@ class SourceLake:
         folder.mkdir(parents=True)
         return folder
 
-    def land(self, origin: str, incoming: Iterable[Incoming]) -> list[date]:
-        """Replace all that ``origin`` brought before with ``incoming``; returns the days that changed."""
+    def land(self, origin: str, incoming: Iterable[Incoming], days: DayRange = EVERY_DAY) -> list[date]:
+        """Replace what ``origin`` brought of ``days`` with ``incoming``; returns the days that changed."""
         by_day: dict[date, list[Incoming]] = {}
         for each in incoming:
-            by_day.setdefault(each.day, []).append(each)
+            if each.day in days:
+                by_day.setdefault(each.day, []).append(each)
         landed = self.days()
         had_it = {
             day
             for day, manifest in landed.items()
-            if any(part.origin == origin for part in manifest.parts)
+            if day in days and any(part.origin == origin for part in manifest.parts)
         }
         changed = []
         for day in sorted(had_it | by_day.keys()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import zlib
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time
@@ -15,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from connectors.errors import FileForeign, FileUnreadable, LineBroken
-from connectors.json_lines import read_records
+from connectors.json_lines import open_plain_or_gzipped, read_records
 
 Row = dict[str, Any]
 
@@ -33,7 +34,7 @@ def read_rows(path: Path, needed: tuple[str, ...]) -> Iterator[tuple[str, Row]]:
     elif ".jsonl" in names or ".json" in names or ".ndjson" in names:
         rows = ((f"line {number}", record) for number, _, record in read_records(path))
     elif ".csv" in names:
-        rows = _csv_rows(path, zipped=magic[:2] == b"\x1f\x8b")
+        rows = _csv_rows(path)
     else:
         raise FileUnreadable(
             "the format cannot be told",
@@ -51,14 +52,12 @@ def read_rows(path: Path, needed: tuple[str, ...]) -> Iterator[tuple[str, Row]]:
         yield place, row
 
 
-def _csv_rows(path: Path, *, zipped: bool) -> Iterator[tuple[str, Row]]:
-    opened = (
-        gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-        if zipped
-        else path.open(encoding="utf-8-sig", newline="")
-    )
-    csv.field_size_limit(2**31 - 1)
-    with opened as file:
+def _csv_rows(path: Path) -> Iterator[tuple[str, Row]]:
+    csv.field_size_limit(2**31 - 1)  # a survey answer may be longer than the default of 128 kB
+    with (
+        open_plain_or_gzipped(path) as binary,
+        io.TextIOWrapper(binary, encoding="utf-8-sig", newline="") as file,
+    ):
         reader = csv.DictReader(file, strict=True)
         try:
             if reader.fieldnames is None:

@@ -155,9 +155,8 @@ def cubes(
     not recorded: nobody could be seen to arrive there, so the day is not judged.
     """
     made = []
-    for (journey, persona, stage, following), group in frame.groupby(
-        ["journey", "persona", "stage", "next_stage"], sort=True
-    ):
+    for key, group in frame.groupby(["journey", "persona", "stage", "next_stage"], sort=True):
+        journey, persona, stage, following = (str(part) for part in key)
         columns = tuple(segments[journey])
         dates = pd.to_datetime(group["entry_date"]).dt.date
         first, last = dates.min(), dates.max()

@@ -154,7 +154,7 @@ def _finding(
     chosen, cells, expected = found.slice, found.cells, found.expected
     loss = loss_of(cube, chosen, cells, expected, found.variance)
     attempts, successes = int(cube.matured[cells].sum()), int(cube.advanced[cells].sum())
-    days = [day for day, used in zip(cube.days, cells.any(axis=0), strict=True) if used]
+    days = [day for day, used in zip(cube.days, np.asarray(cells.any(axis=0)), strict=True) if used]
     first, last = started or days[0], cube.days[-1]
     covered = {first + timedelta(days=n) for n in range((last - first).days + 1)}
     unseen = [day for day, seen in zip(cube.days, cube.seen, strict=True) if not seen and day in covered]

@@ -73,7 +73,7 @@ class Ideal:
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage; ``number`` counts from 1 in the ideal order."""
+    """One stage; ``number`` counts from 1 in the ideal order, ``line`` is where its file names it."""
 
     name: str
     number: int
@@ -84,6 +84,7 @@ class Stage:
     tasks: tuple[str, ...] = ()
     ideal: Ideal = field(default_factory=Ideal)
     value: str | None = None
+    line: int = 0
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ class Persona:
 
 @dataclass(frozen=True)
 class Journey:
-    """An ideal journey as its YAML file says."""
+    """An ideal journey as its YAML file says; one that is not ``active`` is checked but not computed."""
 
     name: str
     stages: tuple[Stage, ...]
@@ -108,6 +109,8 @@ class Journey:
     sources: tuple[str, ...] | None = None
     personas: tuple[Persona, ...] = ()
     segments: tuple[str, ...] = ("device", "channel", "country", "is_new_user")
+    active: bool = True
+    path: str = ""
 
     @property
     def entry_stage(self) -> Stage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
@@ -53,7 +54,12 @@ def parse_journey(text: str, path: Path | str = "journey") -> Journey:
     except yaml.YAMLError as error:
         raise JourneyError(path, 1, "", f"this is not YAML ({error})") from error
     try:
-        return build_journey(data)
+        journey = build_journey(data)
+        stages = tuple(
+            replace(stage, line=_line_of(root, ["stages", index]))
+            for index, stage in enumerate(journey.stages)
+        )
+        return replace(journey, stages=stages, path=str(path))
     except ValidationError as error:
         # an unknown key explains a missing one: the usual cause is a typing error
         first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")

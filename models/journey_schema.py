@@ -17,6 +17,7 @@ from models.journey import (
     Journey,
     Persona,
     Rule,
+    Scalar,
     Stage,
 )
 
@@ -51,7 +52,7 @@ def event_field(key: object) -> str:
 
 
 def _condition(key: object, wanted: object) -> Condition:
-    values = wanted if isinstance(wanted, list) else [wanted]
+    values: list[Scalar] = wanted if isinstance(wanted, list) else [wanted]  # type: ignore[list-item]
     if not values or not all(isinstance(each, str | bool | int | float) for each in values):
         raise ValueError(f"{key}: give a text, number, true or false, or a list of them")
     name = event_field(key)
@@ -135,6 +136,7 @@ class JourneySchema(_Strict):
     stages: list[StageSchema]
     personas: dict[Name, PersonaSchema] = {}
     segments: list[SegmentField] = ["device", "channel", "country", "is_new_user"]
+    active: bool = True
 
     @model_validator(mode="after")
     def _stages_make_a_journey(self) -> JourneySchema:
@@ -181,6 +183,7 @@ class JourneySchema(_Strict):
                 for name, each in self.personas.items()
             ),
             tuple(dict.fromkeys(self.segments)),
+            self.active,
         )
 
 

@@ -144,7 +144,7 @@ def _strongest(
     baseline_weight = np.array(
         [reference.baseline.attempts[each.leaves].sum() for each in slices], dtype=float
     )
-    candidates: list[tuple[float, int, int]] = []
+    candidates: list[tuple[float, float, int]] = []
     for window in (each for each in WINDOWS if each <= reference.tested_days):
         n, k, e, info = (
             array[:, -window:].sum(axis=1)
@@ -158,10 +158,10 @@ def _strongest(
         falls = (k < e * (1 - margin)) & (k < adjusted * (1 - margin))
         inflation = np.maximum(variance / np.maximum(info, 1e-9), 1)
         z = signed_root_deviance(k, n, adjusted) / np.sqrt(inflation)
-        for index in np.flatnonzero(enough & falls & (z < SCREEN)):
+        for index in np.flatnonzero(enough & falls & (z < SCREEN)).tolist():
             tail = lower_tail(k[index], n[index], adjusted[index], variance[index])
             p = min(1.0, tail * penalties[slices[index].depth])
-            candidates.append((p, float(z[index]), int(index)))
+            candidates.append((p, float(z[index]), index))
     if not candidates:
         return None
     # several windows and slices may have a tail of 0 in floating point: the deviance decides then

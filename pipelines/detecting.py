@@ -90,9 +90,7 @@ def _stands_on_state(reads: frozenset[str]) -> bool:
     return any(name.startswith("state.") for name in reads)
 
 
-def _nights_to_judge(
-    earliest: date, night: date, judged: Sequence[date], replay: int
-) -> list[date]:
+def _nights_to_judge(earliest: date, night: date, judged: Sequence[date], replay: int) -> list[date]:
     earlier = [each for each in judged if each < night]
     first = earlier[-1] + timedelta(days=1) if earlier else earliest
     first = max(first, night - timedelta(days=replay))
@@ -101,8 +99,7 @@ def _nights_to_judge(
 
 def _journeys(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> list[JourneyNight]:
     if not connection.execute(
-        "select 1 from information_schema.tables where table_schema = 'marts' "
-        "and table_name = 'stage_funnel'"
+        "select 1 from information_schema.tables where table_schema = 'marts' and table_name = 'stage_funnel'"
     ).fetchall():
         raise NothingLanded(f"{workspace.root}: nothing is built yet. Run `painpoints build` first")
     frame = read_frame(connection, "select * from marts.stage_funnel where next_stage is not null")
@@ -125,9 +122,7 @@ def _journeys(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> li
     blind |= {(journey, stage, day - timedelta(days=1)) for journey, stage, day in blind}
     columns = {
         journey.name: tuple(
-            column
-            for column, field in segment_columns((journey,)).items()
-            if field in journey.segments
+            column for column, field in segment_columns((journey,)).items() if field in journey.segments
         )
         for journey in workspace.journeys
     }
@@ -164,9 +159,7 @@ def _judge(
     slices: Mapping[tuple[str, str, str], Sequence[Slice]],
     workspace: Workspace,
 ) -> list[PainPoint]:
-    seen = [
-        cube.until(each.last_matured_day(night)) for each in journeys for cube in each.cubes
-    ]
+    seen = [cube.until(each.last_matured_day(night)) for each in journeys for cube in each.cubes]
     seen = [cube for cube in seen if cube.days]
     findings = find_pain_points(seen, ideals, open_findings(previous, night), detector, slices)
     continued = continue_findings(findings, previous, night)
@@ -252,4 +245,3 @@ def _quiet_stages(
                 }
             )
     return notes
-

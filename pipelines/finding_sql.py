@@ -21,9 +21,7 @@ def counts_query(finding: Finding) -> str:
         _equals("persona", finding.persona),
         _equals("stage", finding.stage),
         _equals("next_stage", finding.next_stage),
-        exp.Between(
-            this=exp.column("entry_date"), low=_day(finding.first_day), high=_day(finding.last_day)
-        ),
+        exp.Between(this=exp.column("entry_date"), low=_day(finding.first_day), high=_day(finding.last_day)),
     ]
     if finding.conditions:
         where.append(_predicate(finding.conditions))
@@ -43,15 +41,15 @@ def counts_query(finding: Finding) -> str:
     return query.where(*where).sql("duckdb", pretty=True)
 
 
-def _total(column: str, name: str) -> exp.Expression:
+def _total(column: str, name: str) -> exp.Expr:
     return exp.alias_(
         exp.cast(exp.func("coalesce", exp.func("sum", exp.column(column)), exp.Literal.number(0)), "bigint"),
         name,
     )
 
 
-def _predicate(conditions: Conditions) -> exp.Expression:
-    tests = []
+def _predicate(conditions: Conditions) -> exp.Expr:
+    tests: list[exp.Expr] = []
     for column, value in conditions:
         name = exp.column(exp.to_identifier(column, quoted=column != column.lower()))
         if value is None:
@@ -63,9 +61,9 @@ def _predicate(conditions: Conditions) -> exp.Expression:
     return exp.and_(*tests) if tests else exp.true()
 
 
-def _equals(column: str, text: str) -> exp.Expression:
+def _equals(column: str, text: str) -> exp.Expr:
     return exp.EQ(this=exp.column(column), expression=exp.Literal.string(text))
 
 
-def _day(day: date) -> exp.Expression:
+def _day(day: date) -> exp.Expr:
     return exp.cast(exp.Literal.string(day.isoformat()), "date")

@@ -28,9 +28,7 @@ COLUMNS = tuple(field.name for field in fields(PainPoint))
 def make_state(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the state tables where they are missing."""
     columns = ", ".join(f"{field.name} {_TYPES[str(field.type)]}" for field in fields(PainPoint))
-    connection.execute(
-        f"create table if not exists state.pain_point_history (night date, {columns})"
-    )
+    connection.execute(f"create table if not exists state.pain_point_history (night date, {columns})")
     connection.execute(
         "create table if not exists state.notes (night date, kind varchar, journey varchar, "
         "persona varchar, stage varchar, next_stage varchar, segment varchar, note varchar)"
@@ -60,9 +58,7 @@ def pain_points_of(connection: duckdb.DuckDBPyConnection, night: date) -> list[P
     return [PainPoint(*row) for row in rows]
 
 
-def save_night(
-    connection: duckdb.DuckDBPyConnection, night: date, pain_points: Sequence[PainPoint]
-) -> None:
+def save_night(connection: duckdb.DuckDBPyConnection, night: date, pain_points: Sequence[PainPoint]) -> None:
     """Keep a night's pain points, in the place of what an earlier run of that night said."""
     connection.execute("begin")
     connection.execute("delete from state.pain_point_history where night = ?", [night])
@@ -70,9 +66,7 @@ def save_night(
     connection.execute("insert into state.nights values (?)", [night])
     marks = ", ".join("?" * (len(COLUMNS) + 1))
     for each in pain_points:
-        connection.execute(
-            f"insert into state.pain_point_history values ({marks})", [night, *astuple(each)]
-        )
+        connection.execute(f"insert into state.pain_point_history values ({marks})", [night, *astuple(each)])
     connection.execute("commit")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import duckdb
 import numpy as np
 import pandas as pd
@@ -33,7 +35,11 @@ def build_tables(
     """
     write_config(connection, config)
     staged = [model for model in read_models("staging") if model.name in GATHERED]
-    models = [*staged, *read_models("intermediate", "marts"), *_generated(config)]
+    models: list[Model | GeneratedModel] = [
+        *staged,
+        *read_models("intermediate", "marts"),
+        *_generated(config),
+    ]
     build_models(connection, [model for model in models if _can_build(connection, model)], progress)
     run_checks(connection)
 
@@ -77,9 +83,10 @@ def _write_path_fitness(connection: duckdb.DuckDBPyConnection, config: WorldConf
     ).df()
     journeys = dict(config.numbered())
     frames = []
-    for (number, persona), group in paths.groupby(["journey_number", "persona"]):
+    for key, group in paths.groupby(["journey_number", "persona"]):
+        number, persona = cast(tuple[int, str], key)
         journey = journeys[int(number)]
-        stages = journey.stages_of(str(persona))
+        stages = journey.stages_of(persona)
         visited = [np.array(text.split(","), dtype=np.int64) for text in group["stage_numbers"]]
         fitness = path_fitness(
             [each.tolist() for each in visited],
@@ -96,5 +103,8 @@ def _write_path_fitness(connection: duckdb.DuckDBPyConnection, config: WorldConf
             ("fitness", pa.float64()),
         ]
     )
-    rows = pd.concat(frames).to_dict("records") if frames else []
+    rows = [
+        {str(name): value for name, value in row.items()}
+        for row in (pd.concat(frames).to_dict("records") if frames else [])
+    ]
     replace_table(connection, "intermediate.path_fitness", schema, rows)

@@ -16,7 +16,7 @@ from models.journey_schema import glob_pattern, unescaped
 _NUMBERS = ("value",)
 
 
-def rule_expression(rules: Sequence[Rule], table: str) -> exp.Expression:
+def rule_expression(rules: Sequence[Rule], table: str) -> exp.Expr:
     """TRUE for an event of ``table`` that one of ``rules`` matches (NULL counts as no match)."""
     return exp.or_(*(exp.and_(*(_condition(each, table) for each in rule.conditions)) for rule in rules))
 
@@ -24,7 +24,7 @@ def rule_expression(rules: Sequence[Rule], table: str) -> exp.Expression:
 _KEYS = {"event_id": "event_number", "user_key": "user_number", "session_id": "session_number"}
 
 
-def field_expression(field: str, table: str) -> exp.Expression:
+def field_expression(field: str, table: str) -> exp.Expr:
     """The value of an event's field; properties come as text, from the staged event ``p``."""
     if field.startswith("properties."):
         key = exp.Literal.string(field.removeprefix("properties."))
@@ -34,7 +34,8 @@ def field_expression(field: str, table: str) -> exp.Expression:
     return exp.column(field, table)
 
 
-def _with_properties(query: exp.Select) -> exp.Select:
+def with_properties(query: exp.Select) -> exp.Select:
+    """The query over events ``e``, joined with the staged events where it asks for properties."""
     # only a journey that asks for properties pays for reading them
     if not any(column.table == "p" for column in query.find_all(exp.Column)):
         return query
@@ -43,7 +44,7 @@ def _with_properties(query: exp.Select) -> exp.Select:
     return query.join(staged, on=same)
 
 
-def stage_expression(journey: Journey, table: str) -> exp.Expression:
+def stage_expression(journey: Journey, table: str) -> exp.Expr:
     """The number of the first stage in journey order that matches an event, else NULL."""
     case = exp.Case()
     for stage in journey.stages:
@@ -51,14 +52,14 @@ def stage_expression(journey: Journey, table: str) -> exp.Expression:
     return case
 
 
-def amount_expression(journey: Journey, table: str) -> exp.Expression:
+def amount_expression(journey: Journey, table: str) -> exp.Expr:
     """Money of an event at the goal, in the workspace's currency: the goal's ``value`` field."""
     field = journey.goal.value or "value"
     number = exp.TryCast(this=field_expression(field, table), to=exp.DataType.build("double"))
     return exp.Mul(this=number, expression=exp.column("fx_rate", table))
 
 
-def persona_expression(journey: Journey, table: str) -> exp.Expression:
+def persona_expression(journey: Journey, table: str) -> exp.Expr:
     """The first persona whose ``where`` matches, else ``default``."""
     default = exp.Literal.string("default")
     if not journey.personas:
@@ -69,7 +70,7 @@ def persona_expression(journey: Journey, table: str) -> exp.Expression:
     return case.else_(default)
 
 
-def stage_events_query(journeys: Sequence[tuple[int, Journey, Sequence[str]]]) -> exp.Expression:
+def stage_events_query(journeys: Sequence[tuple[int, Journey, Sequence[str]]]) -> exp.Expr:
     """One row per event and journey stage it belongs to, over ``intermediate.events``.
 
     ``journeys`` are (number, journey, names of its sources).
@@ -98,18 +99,18 @@ def stage_events_query(journeys: Sequence[tuple[int, Journey, Sequence[str]]]) -
             exp.column("user_number", "e").is_(exp.null()).not_(),
             rule_expression([rule for stage in journey.stages for rule in stage.match], "e"),
         )
-        selects.append(_with_properties(staged))
+        selects.append(with_properties(staged))
     return _union(selects)
 
 
-def attempt_segments_query(journeys: Sequence[tuple[int, Journey]]) -> exp.Expression:
+def attempt_segments_query(journeys: Sequence[tuple[int, Journey]]) -> exp.Expr:
     """One row per attempt: its persona and segments, those of its first event."""
     columns = segment_columns(tuple(journey for _, journey in journeys))
     selects = []
     for number, journey in journeys:
         own = set(segment_columns((journey,)))
         selects.append(
-            _with_properties(
+            with_properties(
                 exp.select(
                     exp.column("attempt_number", "o"),
                     exp.alias_(persona_expression(journey, "e"), "persona"),
@@ -141,20 +142,20 @@ def attempt_segments_query(journeys: Sequence[tuple[int, Journey]]) -> exp.Expre
     return _union(selects)
 
 
-def _union(selects: list[exp.Select]) -> exp.Expression:
-    union: exp.Expression = selects[0]
+def _union(selects: list[exp.Select]) -> exp.Expr:
+    union: exp.Expr = selects[0]
     for each in selects[1:]:
         union = exp.union(union, each, distinct=False)
     return union
 
 
-def _condition(condition: Condition, table: str) -> exp.Expression:
+def _condition(condition: Condition, table: str) -> exp.Expr:
     field = field_expression(condition.field, table)
     tests = [_equals(field.copy(), condition.field, value) for value in condition.values]
     return exp.paren(exp.or_(*tests))
 
 
-def _equals(field: exp.Expression, name: str, value: Scalar) -> exp.Expression:
+def _equals(field: exp.Expr, name: str, value: Scalar) -> exp.Expr:
     if isinstance(value, bool):
         if name == "is_new_user":
             return exp.EQ(this=field, expression=exp.convert(value))

@@ -7,16 +7,22 @@ from zoneinfo import ZoneInfo
 
 from connectors import ga4_export, hotjar_export, mixpanel_export, table_files
 from connectors.file_pull import FileSet, PullReport, pull_files
+from connectors.landing import EVERY_DAY, DayRange
 from pipelines.settings import Ga4Source, HotjarSource, MixpanelSource, Source
 from pipelines.sql_models import Progress
 from pipelines.workspace import Workspace
 
 
-def pull_source(workspace: Workspace, name: str, progress: Progress = lambda _: None) -> PullReport:
-    """Land what is new of one source. Raises SourceError; what landed before stays."""
+def pull_source(
+    workspace: Workspace, name: str, progress: Progress = lambda _: None, days: DayRange = EVERY_DAY
+) -> PullReport:
+    """Land what is new of one source and falls into ``days``.
+
+    Raises SourceError; what landed before stays.
+    """
     source = workspace.settings.sources[name]
     file_sets = file_sets_of(name, source, workspace.settings.zone_of(name))
-    return pull_files(workspace.source_lake(name), workspace.root, file_sets, progress)
+    return pull_files(workspace.source_lake(name), workspace.root, file_sets, progress, days)
 
 
 def file_sets_of(name: str, source: Source, zone: ZoneInfo) -> Sequence[FileSet]:

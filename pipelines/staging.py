@@ -160,9 +160,8 @@ def _stage_day(
                 f"select * from read_json({_files(paths)}, format = 'newline_delimited', columns = {columns})"
             )
         connection.execute(f"create or replace view {_RAW_VIEWS[staging.model]} as {query}")
-        connection.execute(
-            f"copy ({staging.sql_path.read_text('utf-8')}) to {literal(part)} (format parquet, compression zstd)"
-        )
+        sql = staging.sql_path.read_text("utf-8")
+        connection.execute(f"copy ({sql}) to {literal(part)} (format parquet, compression zstd)")
     except duckdb.Error as error:
         shown = ", ".join(map(str, paths))
         raise SqlFailed(
@@ -223,4 +222,3 @@ def _files(paths: Iterable[Path]) -> str:
 
 def _columns_literal(types: dict[str, str]) -> str:
     return "{" + ", ".join(f"{quoted(name)}: {literal(kind)}" for name, kind in types.items()) + "}"
-

@@ -15,6 +15,7 @@ import duckdb
 
 from connectors.errors import SourceError
 from connectors.file_pull import PullReport
+from connectors.landing import EVERY_DAY, DayRange
 from pipelines.config_tables import WorldConfig
 from pipelines.detecting import detect_nights
 from pipelines.errors import NothingLanded, PainpointsError
@@ -23,6 +24,7 @@ from pipelines.journey_tables import build_tables
 from pipelines.publishing import publish
 from pipelines.pulling import pull_source
 from pipelines.report import write_report
+from pipelines.rule_review import refuse_empty_stages
 from pipelines.sql_models import Progress, build_models, read_models
 from pipelines.staging import stage_days
 from pipelines.version import VERSION
@@ -55,7 +57,9 @@ def quiet(_: str) -> None:
     """Show no progress."""
 
 
-def pull(workspace: Workspace, progress: Progress = quiet) -> tuple[PullReport, ...]:
+def pull(
+    workspace: Workspace, progress: Progress = quiet, days: DayRange = EVERY_DAY
+) -> tuple[PullReport, ...]:
     """Land what is new of every source. One that fails does not keep the others from landing.
 
     Raises PainpointsError that names every source that failed.
@@ -63,7 +67,7 @@ def pull(workspace: Workspace, progress: Progress = quiet) -> tuple[PullReport, 
     reports, failures = [], []
     for name in workspace.settings.sources:
         try:
-            reports.append(pull_source(workspace, name, progress))
+            reports.append(pull_source(workspace, name, progress, days))
         except SourceError as error:
             failures.append(f"source {name}: {error}")
         except OSError as error:
@@ -80,6 +84,7 @@ def build(workspace: Workspace, progress: Progress = quiet, *, publishes: bool =
     with _warehouse(workspace) as connection:
         staged = stage_days(connection, workspace, progress)
         build_tables(connection, config, progress)
+        refuse_empty_stages(connection, workspace.journeys)
         make_state(connection)
         build_models(connection, [m for m in read_models("marts") if _is_state(m.reads)], quiet)
         report = BuildReport(
@@ -109,11 +114,11 @@ def report(workspace: Workspace) -> Path:
     return write_report(workspace)
 
 
-def run(workspace: Workspace, progress: Progress = quiet) -> RunReport:
+def run(workspace: Workspace, progress: Progress = quiet, days: DayRange = EVERY_DAY) -> RunReport:
     """A whole night: pull, build, detect, report. What is published changes at the end or not at all."""
     started, clock = datetime.now(UTC), time.monotonic()
     workspace.journeys  # noqa: B018 - a wrong journey is told before anything is pulled
-    pulls = pull(workspace, progress)
+    pulls = pull(workspace, progress, days)
     built = build(workspace, progress, publishes=False)
     with _warehouse(workspace) as connection:
         nights = detect_nights(connection, workspace, progress)

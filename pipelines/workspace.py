@@ -13,7 +13,7 @@ from pathlib import Path
 from connectors.landing import SourceLake
 from models.journey import Journey
 from models.journey_file import JourneyError, read_journeys
-from pipelines.errors import WorkspaceBusy
+from pipelines.errors import ConfigError, WorkspaceBusy
 from pipelines.settings import CONFIG_FILE, Settings, read_settings
 
 
@@ -58,15 +58,19 @@ class Workspace:
 
     @cached_property
     def journeys(self) -> tuple[Journey, ...]:
-        """The journeys, with ``sources`` filled in. Raises JourneyError."""
+        """The active journeys. Raises JourneyError, also for what is wrong in an inactive one."""
         journeys = read_journeys(self.journeys_folder)
         for journey in journeys:
             for source in journey.sources or ():
-                if source not in self.settings.sources:
+                if source not in self.settings.sources and journey.active:
                     known = ", ".join(self.settings.sources)
                     what = f"there is no source {source!r} in {CONFIG_FILE}; it has {known}"
-                    raise JourneyError(self.journeys_folder, 1, f"{journey.name}.sources", what)
-        return journeys
+                    raise JourneyError(journey.path, 1, "sources", what)
+        active = tuple(journey for journey in journeys if journey.active)
+        if not active:
+            what = "no journey here is active; set `active: true` in one of them"
+            raise JourneyError(self.journeys_folder, 1, "", what)
+        return active
 
     def sources_of(self, journey: Journey) -> tuple[str, ...]:
         """The sources whose events the journey's stages match.
@@ -83,7 +87,14 @@ class Workspace:
     def locked(self) -> Iterator[None]:
         """Hold the workspace for one run. Raises WorkspaceBusy when another has it."""
         path = self.root / ".painpoints.lock"
-        with path.open("a+") as file:
+        try:
+            opened = path.open("a+")
+        except OSError as error:
+            raise ConfigError(
+                f"{path}: cannot be written ({error.strerror}). A workspace must be writable; "
+                "nothing was changed"
+            ) from error
+        with opened as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:

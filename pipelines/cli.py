@@ -1,0 +1,231 @@
+"""The command line. Each command is a thin skin over the steps; errors end it with exit code 1."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from connectors.errors import SourceError
+from connectors.landing import DayRange
+from models.journey_file import JourneyError
+from pipelines import show, steps
+from pipelines.demo import DEMO_SEED, make_demo
+from pipelines.doctor import examine
+from pipelines.errors import PainpointsError
+from pipelines.explaining import explain as explain_finding
+from pipelines.explaining import list_pain_points
+from pipelines.explore import connect
+from pipelines.exporting import export_single_file
+from pipelines.scaffold import scaffold
+from pipelines.workspace import Workspace, open_workspace
+
+app = typer.Typer(
+    name="painpoints",
+    help="Shows where a customer journey breaks, for whom, since when, what it costs and who should fix it.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+WorkspaceOption = Annotated[Path, typer.Option("--workspace", help="The workspace folder.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+FromOption = Annotated[
+    datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day to land.")
+]
+ToOption = Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day to land.")]
+HERE = Path()
+
+
+def main() -> None:
+    """Run the command line; every known error is one message on stderr and exit code 1."""
+    try:
+        app()
+    except (PainpointsError, SourceError, JourneyError) as error:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"error: {error}", markup=False)
+        sys.exit(1)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        print(
+            f"error: {place}{error.strerror or error}. What was published before is intact", file=sys.stderr
+        )
+        sys.exit(1)
+
+
+@contextmanager
+def _working(workspace: Path) -> Iterator[tuple[Workspace, Callable[[str], None]]]:
+    """The workspace, held for this run, and where its progress goes."""
+    opened = open_workspace(workspace)
+    with opened.locked(), show.progress() as progress:
+        yield opened, progress
+
+
+def _days(first: datetime | None, last: datetime | None) -> DayRange:
+    days = DayRange(first.date() if first else None, last.date() if last else None)
+    if days.first and days.last and days.first > days.last:
+        raise typer.BadParameter(f"--from {days.first} is after --to {days.last}")
+    return days
+
+
+def _print_json(data: Any) -> None:
+    print(json.dumps(data, indent=2, ensure_ascii=False, default=_plain))
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+@app.command()
+def demo(
+    directory: Annotated[Path, typer.Argument(help="Where to make it.")] = Path("demo"),
+    seed: Annotated[int, typer.Option(help="Which shop to generate.")] = DEMO_SEED,
+    json_output: JsonOption = False,
+) -> None:
+    """Make a workspace with a generated shop, run everything, and compare the findings with the truth."""
+    with show.progress() as progress:
+        result = make_demo(directory, seed, progress)
+    if json_output:
+        _print_json(result.as_json())
+    else:
+        show.demo(result)
+
+
+@app.command()
+def init(directory: Annotated[Path, typer.Argument(help="The folder of the new workspace.")]) -> None:
+    """Scaffold a workspace: a commented config and journey templates."""
+    for path in scaffold(directory):
+        print(path)
+    print(f"\nPut your GA4 export files into {directory / 'exports' / 'ga4'}, then run")
+    print(f"  painpoints run --workspace {directory}")
+
+
+@app.command()
+def doctor(workspace: WorkspaceOption = HERE, json_output: JsonOption = False) -> None:
+    """Check config, files and journey rules; every line says what to do."""
+    remarks = list(examine(open_workspace(workspace)))
+    if json_output:
+        _print_json([vars(each) for each in remarks])
+    else:
+        show.remarks(remarks)
+    if any(each.level == "problem" for each in remarks):
+        raise typer.Exit(1)
+
+
+@app.command()
+def run(
+    workspace: WorkspaceOption = HERE,
+    first: FromOption = None,
+    last: ToOption = None,
+    json_output: JsonOption = False,
+) -> None:
+    """Pull, build, detect, report: what the nightly flow does, without a Prefect server."""
+    with _working(workspace) as (opened, progress):
+        result = steps.run(opened, progress, _days(first, last))
+    with connect(opened.root) as connection:
+        rows = list_pain_points(connection)
+    if json_output:
+        _print_json({"report": str(result.report), "seconds": result.seconds, "pain_points": rows})
+    else:
+        show.run(result, rows)
+
+
+@app.command()
+def pull(
+    workspace: WorkspaceOption = HERE,
+    first: FromOption = None,
+    last: ToOption = None,
+    json_output: JsonOption = False,
+) -> None:
+    """Land what is new of every source in the raw lake."""
+    with _working(workspace) as (opened, progress):
+        reports = steps.pull(opened, progress, _days(first, last))
+    if json_output:
+        _print_json([vars(each) for each in reports])
+    else:
+        show.pulls(reports)
+
+
+@app.command()
+def build(workspace: WorkspaceOption = HERE, json_output: JsonOption = False) -> None:
+    """Rebuild sessions, stage paths and funnels from the lake, check them, and publish."""
+    with _working(workspace) as (opened, progress):
+        built = steps.build(opened, progress)
+    if json_output:
+        _print_json(vars(built))
+    else:
+        show.built(built)
+
+
+@app.command()
+def detect(workspace: WorkspaceOption = HERE, json_output: JsonOption = False) -> None:
+    """Judge the nights not judged yet, and publish the findings."""
+    with _working(workspace) as (opened, progress):
+        nights = steps.detect(opened, progress)
+    with connect(opened.root) as connection:
+        rows = list_pain_points(connection)
+    if json_output:
+        _print_json({"nights": [night.isoformat() for night in nights], "pain_points": rows})
+    else:
+        show.pain_points(rows)
+
+
+@app.command()
+def report(workspace: WorkspaceOption = HERE, json_output: JsonOption = False) -> None:
+    """Write the journey map of the published file."""
+    with _working(workspace) as (opened, _):
+        path = steps.report(opened)
+    if json_output:
+        _print_json({"report": str(path)})
+    else:
+        print(path)
+
+
+@app.command(name="list")
+def list_command(workspace: WorkspaceOption = HERE, json_output: JsonOption = False) -> None:
+    """List today's pain points, the costliest first."""
+    with connect(workspace) as connection:
+        rows = list_pain_points(connection)
+    if json_output:
+        _print_json(rows)
+    else:
+        show.pain_points(rows)
+
+
+@app.command()
+def explain(
+    pain_point_id: Annotated[str, typer.Argument(metavar="ID", help="The id, or its beginning.")],
+    workspace: WorkspaceOption = HERE,
+    json_output: JsonOption = False,
+) -> None:
+    """One pain point with its evidence, SQL and users."""
+    opened = open_workspace(workspace)
+    with connect(workspace) as connection:
+        explanation = explain_finding(connection, pain_point_id, opened.journeys)
+    if json_output:
+        _print_json(vars(explanation))
+    else:
+        show.explanation(explanation)
+
+
+@app.command()
+def export(
+    single_file: Annotated[Path, typer.Option("--single-file", metavar="OUT", help="The file to write.")],
+    workspace: WorkspaceOption = HERE,
+    json_output: JsonOption = False,
+) -> None:
+    """Write the published tables into one self-contained DuckDB file."""
+    rows = export_single_file(open_workspace(workspace), single_file)
+    if json_output:
+        _print_json({"file": str(single_file), "rows": rows})
+    else:
+        print(f"{single_file}: {len(rows)} tables, {sum(rows.values()):,} rows")
+
+
+if __name__ == "__main__":
+    main()

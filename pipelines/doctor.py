@@ -1,0 +1,79 @@
+"""`painpoints doctor`: is everything where and as it should be, and what to do where it is not."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from glob import glob
+
+import duckdb
+
+from connectors.errors import LakeDamaged
+from models.journey import Journey
+from models.journey_file import JourneyError
+from pipelines.errors import PainpointsError
+from pipelines.pulling import file_sets_of
+from pipelines.rule_review import Remark, review_rules
+from pipelines.workspace import Workspace
+
+LEAST_FREE_BYTES = 2 * 2**30
+
+
+def examine(workspace: Workspace) -> Iterator[Remark]:
+    """Every remark in turn; a problem is something that stops or bends the result."""
+    yield Remark("ok", str(workspace.config_path), "the config is read")
+    for name, source in workspace.settings.sources.items():
+        for file_set in file_sets_of(name, source, workspace.settings.zone_of(name)):
+            count = len(glob(str(workspace.root / file_set.pattern), recursive=True))
+            if count:
+                yield Remark("ok", file_set.key, f"{count} files match {file_set.pattern!r}")
+            else:
+                what = f"no file matches {file_set.pattern!r}; put the export there or correct the path"
+                yield Remark("problem", file_set.key, what)
+        yield _landed(workspace, name)
+    free = shutil.disk_usage(workspace.root).free
+    if free < LEAST_FREE_BYTES:
+        yield Remark(
+            "problem", str(workspace.root), f"only {free / 2**30:.1f} GB of disk are free; make room"
+        )
+    try:
+        journeys = workspace.journeys
+    except JourneyError as error:
+        yield Remark("problem", error.path, str(error))
+        return
+    for journey in journeys:
+        stages = ", ".join(stage.name for stage in journey.stages)
+        yield Remark("ok", journey.path, f"journey {journey.name}: {stages}")
+    yield from _rules(workspace, journeys)
+
+
+def _landed(workspace: Workspace, name: str) -> Remark:
+    try:
+        days = workspace.source_lake(name).days()
+    except LakeDamaged as error:
+        return Remark("problem", f"lake/{name}", str(error))
+    if not days:
+        return Remark("note", f"lake/{name}", "nothing has landed yet; run `painpoints pull`")
+    rows = sum(manifest.rows for manifest in days.values())
+    return Remark("ok", f"lake/{name}", f"{rows:,} rows of {len(days)} days, {min(days)} to {max(days)}")
+
+
+def _rules(workspace: Workspace, journeys: tuple[Journey, ...]) -> Iterator[Remark]:
+    if not workspace.warehouse.exists():
+        yield Remark("note", "journeys", "rules are held against real events after `painpoints build`")
+        return
+    try:
+        connection = duckdb.connect(str(workspace.warehouse), read_only=True)
+    except duckdb.Error as error:
+        yield Remark("note", str(workspace.warehouse), f"cannot be opened now ({str(error).splitlines()[0]})")
+        return
+    with connection:
+        for journey in journeys:
+            try:
+                remarks = review_rules(connection, journey, workspace.sources_of(journey))
+            except (duckdb.CatalogException, PainpointsError):
+                yield Remark("note", journey.path, "not built yet; run `painpoints build`")
+                continue
+            yield from remarks
+            if not any(each.level == "problem" for each in remarks):
+                yield Remark("ok", journey.path, "every stage has events")

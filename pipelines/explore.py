@@ -1,0 +1,38 @@
+"""What notebooks use: a read-only connection to the published file, the findings, the journey map."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+
+from pipelines.errors import NothingLanded
+from pipelines.workspace import open_workspace
+
+
+def connect(workspace: str | Path = ".") -> duckdb.DuckDBPyConnection:
+    """A read-only connection to the published file; its tables are in schema ``marts``.
+
+    It keeps reading the night it was opened on while a new one is published. Raises NothingLanded.
+    """
+    published = open_workspace(Path(workspace)).published
+    if not published.exists():
+        raise NothingLanded(f"{published}: nothing is published yet. Run `painpoints run` first")
+    return duckdb.connect(str(published), read_only=True)
+
+
+def pain_points(workspace: str | Path = ".") -> pd.DataFrame:
+    """The pain points of the last night, one a row, strongest lower bound of loss first."""
+    with connect(workspace) as connection:
+        return connection.execute(
+            "select * from marts.pain_points order by status = 'resolved', lost_low desc"
+        ).df()
+
+
+def journey_map(workspace: str | Path = ".") -> Path:
+    """The path of the journey map of the last night. Raises NothingLanded."""
+    path = open_workspace(Path(workspace)).reports / "journey-map.html"
+    if not path.exists():
+        raise NothingLanded(f"{path}: not written yet. Run `painpoints report` first")
+    return path
