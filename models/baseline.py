@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
 from scipy.special import expit, logit
 
 from models.cube import Bools, Floats, TransitionCube
@@ -13,6 +14,7 @@ from models.cube import Bools, Floats, TransitionCube
 # A run of days shares its ups and downs: with autocorrelation 0.5 the variance of a sum of daily
 # shocks is three times that of independent ones.
 AUTOCORRELATION_INFLATION = 3.0
+LEAST_SHOCK = 0.01  # of the log-odds; no shop's days are all alike
 
 
 @dataclass(frozen=True)
@@ -114,4 +116,8 @@ def _day_shock(cube: TransitionCube, trials: Floats, hits: Floats, baseline: Bas
     excess = surplus[used] ** 2 - information[used]
     order = np.argsort(np.abs(surplus[used]) / np.sqrt(information[used]))
     keep = order[: max(7, int(0.95 * used.sum()))]
-    return float(np.sqrt(max(excess[keep].sum(), 0) / (information[used][keep] ** 2).sum()))
+    variance = max(float(excess[keep].sum()) / float((information[used][keep] ** 2).sum()), LEAST_SHOCK**2)
+    # few days know a variance badly, and one taken too small calls a usual week a regression: the upper
+    # end of its 80 % interval is used
+    degrees = len(keep) - 1
+    return float(np.sqrt(variance * degrees / stats.chi2.ppf(0.1, degrees)))

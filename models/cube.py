@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from itertools import combinations
 
@@ -39,6 +39,26 @@ class Slice:
 
 
 @dataclass(frozen=True)
+class SliceSet:
+    """The slices a scan looks at; ``member`` (slices, leaves) is 1 where a slice covers a leaf."""
+
+    slices: tuple[Slice, ...]
+    member: Floats
+
+    @staticmethod
+    def of(slices: Sequence[Slice]) -> SliceSet:
+        return SliceSet(tuple(slices), np.array([each.leaves for each in slices], dtype=float))
+
+    @property
+    def whole(self) -> int:
+        """The place of the slice that covers everyone."""
+        return next(index for index, each in enumerate(self.slices) if each.depth == 0)
+
+    def depths(self) -> npt.NDArray[np.int64]:
+        return np.array([each.depth for each in self.slices], dtype=np.int64)
+
+
+@dataclass(frozen=True)
 class TransitionCube:
     """One transition a -> b of one persona.
 
@@ -64,7 +84,7 @@ class TransitionCube:
     def transition(self) -> tuple[str, str, str, str]:
         return (self.journey, self.persona, self.stage, self.next_stage)
 
-    def slices(self, depth: int, least_share: float = 0.01) -> list[Slice]:
+    def slices(self, depth: int, least_share: float = 0.01) -> SliceSet:
         """All conjunctions of up to ``depth`` segment values with at least this share of attempts.
 
         Of conjunctions that cover the same leaves only the shortest is kept.
@@ -81,7 +101,7 @@ class TransitionCube:
                         mask &= self._where(column, value)
                     if weight[mask].sum() >= least_share * weight.sum() and mask.any():
                         found.setdefault(mask.tobytes(), Slice(conditions, mask))
-        return list(found.values())
+        return SliceSet.of(list(found.values()))
 
     def slice_named(self, name: str) -> Slice:
         """The slice that a segment text describes; leaves it never saw make it empty."""
@@ -104,19 +124,24 @@ class TransitionCube:
     def until(self, last_day: date) -> TransitionCube:
         """The cube as it was when ``last_day`` was the last matured day."""
         count = sum(day <= last_day for day in self.days)
-        return TransitionCube(
-            self.journey,
-            self.persona,
-            self.stage,
-            self.next_stage,
-            self.days[:count],
-            self.columns,
-            self.leaf_values,
-            self.matured[:, :count],
-            self.advanced[:, :count],
-            self.converted[:, :count],
-            self.value[:, :count],
-            self.seen[:count],
+        return replace(
+            self,
+            days=self.days[:count],
+            matured=self.matured[:, :count],
+            advanced=self.advanced[:, :count],
+            converted=self.converted[:, :count],
+            value=self.value[:, :count],
+            seen=self.seen[:count],
+        )
+
+    def without(self, cells: Bools) -> TransitionCube:
+        """The cube without the attempts of some (leaves, days) cells."""
+        return replace(
+            self,
+            matured=np.where(cells, 0, self.matured),
+            advanced=np.where(cells, 0, self.advanced),
+            converted=np.where(cells, 0, self.converted),
+            value=np.where(cells, 0, self.value),
         )
 
     def _where(self, column: str, value: str | None) -> Bools:

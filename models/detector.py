@@ -8,7 +8,7 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from models.cube import Bools, Slice, TransitionCube
+from models.cube import Bools, Floats, Slice, SliceSet, TransitionCube
 from models.evidence import benjamini_hochberg
 from models.finding import Exclusion, Finding, Kind, OpenFinding
 from models.losses import loss_of
@@ -25,8 +25,25 @@ SAME_SEGMENT_OVERLAP = 0.5
 class DetectorSettings:
     """``false_discovery_rate`` of one night, ``margin`` the relative shortfall too small to matter."""
 
-    false_discovery_rate: float = 0.005
+    false_discovery_rate: float = 0.001
     margin: float = 0.02
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What is expected of a transition once tonight's findings are known: rates (leaves, days), or None
+    with too little history, and the cells of the regressions found."""
+
+    rates: Floats | None
+    cells: Bools
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The findings of a night, strongest lower bound of loss first, and what they explain."""
+
+    findings: tuple[Finding, ...]
+    explained: Mapping[tuple[str, str, str, str], Explained]
 
 
 def find_pain_points(
@@ -34,20 +51,20 @@ def find_pain_points(
     ideals: Mapping[tuple[str, str, str], float],
     open_findings: Sequence[OpenFinding],
     settings: DetectorSettings,
-    slices: Mapping[tuple[str, str, str], Sequence[Slice]] | None = None,
-) -> list[Finding]:
-    """The findings of one night, strongest lower bound of loss first.
+    slices: Mapping[tuple[str, str, str, str], SliceSet] | None = None,
+) -> Judgement:
+    """The findings of one night.
 
     ``cubes`` hold matured attempts only, up to the night; ``ideals`` maps (journey, persona, stage b)
-    to the ideal conversion at b. ``slices`` may be given, per (journey, persona, stage a), to spare
-    making them again for every night of a replay.
+    to the ideal conversion at b. ``slices`` may be given, per transition, to spare making them again
+    for every night of a replay.
     """
     candidates: list[Finding] = []
     quiet_tests = 0
+    explained = {}
     for cube in cubes:
-        key = (cube.journey, cube.persona, cube.stage)
-        scanned = slices[key] if slices is not None else cube.slices(SEGMENT_DEPTH)
-        found, tests = _scan(cube, scanned, ideals, open_findings, settings)
+        scanned = slices[cube.transition] if slices is not None else cube.slices(SEGMENT_DEPTH)
+        found, tests, explained[cube.transition] = _scan(cube, scanned, ideals, open_findings, settings)
         candidates += found
         quiet_tests += tests - len(found)
     # scans that found nothing belong to the family as well: their p-values count as 1
@@ -58,31 +75,30 @@ def find_pain_points(
         for each, q in zip(candidates, q_values, strict=False)
         if q <= settings.false_discovery_rate and each.lost_low > 0
     ]
-    return sorted(findings, key=lambda each: -each.lost_low)
+    return Judgement(tuple(sorted(findings, key=lambda each: -each.lost_low)), explained)
 
 
 def _scan(
     cube: TransitionCube,
-    slices: Sequence[Slice],
+    slices: SliceSet,
     ideals: Mapping[tuple[str, str, str], float],
     open_findings: Sequence[OpenFinding],
     settings: DetectorSettings,
-) -> tuple[list[Finding], int]:
-    """Candidates of one transition, and how many scans were made."""
-    if not len(cube.days) or not slices:
-        return [], 0
+) -> tuple[list[Finding], int, Explained]:
+    """Candidates of one transition, how many scans were made, and what they explain."""
     ideal = ideals.get((cube.journey, cube.persona, cube.next_stage))
     earlier = [each for each in open_findings if each.transition == cube.transition]
     frozen = [each.started_on for each in earlier if each.started_on is not None and not each.is_resolved]
     least_p = 4 * settings.false_discovery_rate
     explained: Bools = np.zeros(cube.matured.shape, dtype=np.bool_)
     exclusions: list[Exclusion] = []
-    findings, tests, shock = [], 0, 0.05
+    findings, tests, shock, rates = [], 0, 0.05, None
     reference = make_reference(cube, min(frozen, default=None))
     if reference is not None:
         tests += 1
         shock = reference.baseline.shock
-        for fall in scan_regressions(cube, reference, slices, margin=settings.margin, least_p=least_p):
+        falls, rates = scan_regressions(cube, reference, slices, margin=settings.margin, least_p=least_p)
+        for fall in falls:
             older = _older(cube, "regression", fall.slice, earlier)
             if older is not None and older.is_settled and older.started_on is not None:
                 fall = since(cube, reference.rates, reference, fall.slice, older.started_on, fall.p_value)
@@ -123,7 +139,7 @@ def _scan(
                     older=_older(cube, "below_ideal", gap.slice, earlier),
                 )
             )
-    return findings, tests
+    return findings, tests, Explained(rates, explained)
 
 
 def _older(

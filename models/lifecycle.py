@@ -9,10 +9,11 @@ from datetime import date, timedelta
 import numpy as np
 
 from models.cube import TransitionCube
+from models.detector import Explained
 from models.evidence import signed_root_deviance
 from models.finding import Finding, OpenFinding
 from models.pain_point import PainPoint
-from models.scan import make_reference, recent_counts
+from models.scan import recent_counts
 
 KEEP_RESOLVED = timedelta(days=14)
 SETTLED_AFTER = timedelta(days=14)
@@ -83,12 +84,14 @@ def silent(
     previous: Sequence[PainPoint],
     carried: set[str],
     cubes: Mapping[tuple[str, str, str, str], TransitionCube],
+    explained: Mapping[tuple[str, str, str, str], Explained],
     night: date,
 ) -> list[PainPoint]:
     """Last night's pain points that tonight's scan did not bring back, with their status.
 
     Silence is no recovery: a finding is resolved by positive evidence only, that the recent rate has
-    made good more than half of the gap. Resolved ones stay for 14 days.
+    made good more than half of the gap, given what tonight's other findings explain. Resolved ones
+    stay for 14 days.
     """
     kept = []
     for each in previous:
@@ -98,23 +101,22 @@ def silent(
             if night - each.last_seen <= KEEP_RESOLVED:
                 kept.append(each)
             continue
-        status = _status_of_silent(each, cubes.get(each.transition))
+        cube = cubes.get(each.transition)
+        status = "ongoing" if cube is None else _status_of_silent(each, cube, explained[each.transition])
         # last_seen of a resolved one says when it was resolved
         kept.append(replace(each, status=status, last_seen=night if status == "resolved" else each.last_seen))
     return kept
 
 
-def _status_of_silent(each: PainPoint, cube: TransitionCube | None) -> str:
-    if cube is None:
-        return "ongoing"
+def _status_of_silent(each: PainPoint, cube: TransitionCube, explained: Explained) -> str:
     if each.kind == "regression":
-        reference = make_reference(cube, each.started_on)
-        if reference is None:
+        if explained.rates is None:
             return "ongoing"
-        rates = reference.rates
+        rates, usable = explained.rates, cube
     else:
         rates = np.full(cube.matured.shape, each.expected)
-    n, k, e = recent_counts(cube, rates, cube.slice_named(each.segment), RECOVERY_DAYS)
+        usable = cube.without(explained.cells)
+    n, k, e = recent_counts(usable, rates, cube.slice_named(each.segment), RECOVERY_DAYS)
     if e < LEAST_EXPECTED:
         return "ongoing"
     gap = 1 - each.observed / each.expected

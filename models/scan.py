@@ -7,12 +7,12 @@ expected, so nested segments do not fill the list.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
 from scipy.special import expit, logit
 
 from models.baseline import (
@@ -21,7 +21,7 @@ from models.baseline import (
     fit_baseline,
     weekdays_of,
 )
-from models.cube import Bools, Floats, Slice, TransitionCube
+from models.cube import Bools, Floats, Slice, SliceSet, TransitionCube
 from models.evidence import lower_tail, signed_root_deviance
 
 WINDOWS = (3, 5, 7, 10, 14, 21)
@@ -29,7 +29,8 @@ BASELINE_DAYS = 42
 LEAST_BASELINE_DAYS = 14
 LEAST_EXPECTED = 12.0
 LEAST_FAILURES = 5.0
-SCREEN = -2.5  # only candidates beyond this many standard deviations get an exact tail
+SCREEN = -2.5  # candidates beyond this many standard deviations are looked at
+EXACT_TAILS = 8  # of them the strongest get an exact tail
 
 
 @dataclass(frozen=True)
@@ -82,13 +83,16 @@ def make_reference(cube: TransitionCube, frozen_from: date | None) -> Reference 
 def scan_regressions(
     cube: TransitionCube,
     reference: Reference,
-    slices: Sequence[Slice],
+    slices: SliceSet,
     *,
     margin: float,
     least_p: float,
     most: int = 6,
-) -> list[Shortfall]:
-    """Slices that convert below their own past, strongest first, down to a scan p-value of ``least_p``."""
+) -> tuple[list[Shortfall], Floats]:
+    """Slices that convert below their own past, strongest first, down to a scan p-value of ``least_p``.
+
+    Also returns the rates (leaves, days) that are expected once these are known.
+    """
     rates = reference.rates.copy()
     penalties = _penalties(slices)
     found: list[Shortfall] = []
@@ -98,13 +102,13 @@ def scan_regressions(
             break
         found.append(best)
         rates = _explained(cube, rates, best)
-    return found
+    return found, rates
 
 
-def _penalties(slices: Sequence[Slice]) -> dict[int, float]:
-    """How many tests a slice of each depth competes with."""
-    depths = [each.depth for each in slices]
-    return {depth: depths.count(depth) * len(WINDOWS) * 2.0 for depth in set(depths)}
+def _penalties(slices: SliceSet) -> Floats:
+    """For each slice, how many tests it competes with: those of its depth, in every window."""
+    depths = slices.depths()
+    return np.asarray(np.bincount(depths)[depths] * len(WINDOWS) * 2.0, dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -117,8 +121,7 @@ class _Sums:
     information: Floats
 
 
-def _sums(cube: TransitionCube, rates: Floats, slices: Sequence[Slice], days: slice) -> _Sums:
-    member = np.array([each.leaves for each in slices], dtype=float)
+def _sums(cube: TransitionCube, rates: Floats, member: Floats, days: slice) -> _Sums:
     seen = cube.seen[days]
     trials = np.where(seen, cube.matured[:, days], 0)
     expected = trials * rates[:, days]
@@ -130,21 +133,30 @@ def _sums(cube: TransitionCube, rates: Floats, slices: Sequence[Slice], days: sl
     )
 
 
+@dataclass(frozen=True)
+class _Candidate:
+    """A slice and window that looks short: its counts, and the logarithm of its rough p-value."""
+
+    rough_log_p: float
+    index: int
+    hits: float
+    trials: float
+    expected: float
+    variance: float
+
+
 def _strongest(
     cube: TransitionCube,
     reference: Reference,
     rates: Floats,
-    slices: Sequence[Slice],
-    penalties: dict[int, float],
+    slices: SliceSet,
+    penalties: Floats,
     margin: float,
 ) -> Shortfall | None:
     days = slice(len(cube.days) - reference.tested_days, len(cube.days))
-    sums = _sums(cube, rates, slices, days)
-    whole = next(index for index, each in enumerate(slices) if each.depth == 0)
-    baseline_weight = np.array(
-        [reference.baseline.attempts[each.leaves].sum() for each in slices], dtype=float
-    )
-    candidates: list[tuple[float, float, int]] = []
+    sums = _sums(cube, rates, slices.member, days)
+    baseline_weight = slices.member @ reference.baseline.attempts
+    candidates: list[_Candidate] = []
     for window in (each for each in WINDOWS if each <= reference.tested_days):
         n, k, e, info = (
             array[:, -window:].sum(axis=1)
@@ -152,21 +164,32 @@ def _strongest(
         )
         squares = (sums.information[:, -window:] ** 2).sum(axis=1)
         adjusted, variance = _against_others(
-            n, k, e, info, squares, whole, reference.baseline.shock, baseline_weight
+            n, k, e, info, squares, slices.whole, reference.baseline.shock, baseline_weight
         )
         enough = (np.minimum(e, adjusted) >= LEAST_EXPECTED) & (n - e >= LEAST_FAILURES)
         falls = (k < e * (1 - margin)) & (k < adjusted * (1 - margin))
         inflation = np.maximum(variance / np.maximum(info, 1e-9), 1)
         z = signed_root_deviance(k, n, adjusted) / np.sqrt(inflation)
+        rough = stats.norm.logcdf(z) + np.log(penalties)
         for index in np.flatnonzero(enough & falls & (z < SCREEN)).tolist():
-            tail = lower_tail(k[index], n[index], adjusted[index], variance[index])
-            p = min(1.0, tail * penalties[slices[index].depth])
-            candidates.append((p, float(z[index]), index))
+            candidates.append(
+                _Candidate(rough[index], index, k[index], n[index], adjusted[index], variance[index])
+            )
     if not candidates:
         return None
-    # several windows and slices may have a tail of 0 in floating point: the deviance decides then
-    p, _, index = min(candidates)
-    chosen = slices[index]
+    # the normal tail only picks the few whose exact tail is worth the work
+    closest = sorted(candidates, key=lambda each: each.rough_log_p)[:EXACT_TAILS]
+    exact = [
+        (
+            min(1.0, lower_tail(c.hits, c.trials, c.expected, c.variance) * penalties[c.index]),
+            c.rough_log_p,
+            c,
+        )
+        for c in closest
+    ]
+    # several may have a tail of 0 in floating point: the deviance decides then
+    p, _, best = min(exact, key=lambda each: each[:2])
+    chosen = slices.slices[best.index]
     started = _onset(cube, rates, chosen, reference.tested_days)
     return since(cube, rates, reference, chosen, started, p)
 
@@ -210,7 +233,7 @@ def _against_others(
 def _onset(cube: TransitionCube, rates: Floats, chosen: Slice, tested: int) -> date:
     """The first day of the change: the step in log-likelihood that fits the tested days best."""
     days = slice(len(cube.days) - tested, len(cube.days))
-    sums = _sums(cube, rates, [chosen], days)
+    sums = _sums(cube, rates, chosen.leaves[None, :].astype(float), days)
     n = np.cumsum(sums.trials[0, ::-1])[::-1]
     k = np.cumsum(sums.hits[0, ::-1])[::-1]
     e = np.cumsum(sums.expected[0, ::-1])[::-1]

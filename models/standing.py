@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from models.baseline import AUTOCORRELATION_INFLATION
-from models.cube import Bools, Slice, TransitionCube
+from models.cube import Bools, Slice, SliceSet, TransitionCube
 from models.evidence import lower_tail, signed_root_deviance
 
 STANDING_DAYS = 28
@@ -34,7 +33,7 @@ class Gap:
 
 def scan_standing_gaps(
     cube: TransitionCube,
-    slices: Sequence[Slice],
+    slices: SliceSet,
     explained: Bools,
     *,
     ideal: float,
@@ -54,50 +53,49 @@ def scan_standing_gaps(
     if days < LEAST_DAYS:
         return []
     found: list[Gap] = []
-    remaining = list(slices)
-    while remaining and len(found) < MOST_SEGMENTS:
-        judged = [
-            gap
-            for each in remaining
-            if (gap := _judge(cube, each, usable, ideal, shock, margin, len(slices), days)) is not None
-        ]
+    while len(found) < MOST_SEGMENTS:
+        judged = _judge(cube, slices, usable, ideal, shock, margin, days)
         passing = [gap for gap in judged if gap.p_value <= least_p]
         if not passing:
             break
         best = min(passing, key=lambda gap: (gap.p_value, -gap.expected))
+        already = tuple(each.slice for each in found)
         whole = next((gap for gap in passing if gap.slice.depth == 0), None)
         if whole is not None and not _meets_ideal_outside(cube, best.slice, usable, ideal, margin):
-            return [*found, replace(whole, already_found=tuple(each.slice for each in found))]
-        found.append(replace(best, already_found=tuple(each.slice for each in found)))
+            return [*found, replace(whole, already_found=already)]
+        found.append(replace(best, already_found=already))
         usable = usable & ~best.slice.leaves[:, None]
-        remaining = [each for each in remaining if (each.leaves & ~best.slice.leaves).any()]
     return found
 
 
 def _judge(
     cube: TransitionCube,
-    each: Slice,
+    slices: SliceSet,
     usable: Bools,
     ideal: float,
     shock: float,
     margin: float,
-    tests: int,
     days: int,
-) -> Gap | None:
-    cells = usable & each.leaves[:, None]
-    n, k = float(cube.matured[cells].sum()), float(cube.advanced[cells].sum())
+) -> list[Gap]:
+    """The slices that look short of the ideal, with their p-values."""
+    by_day = slices.member @ np.where(usable, cube.matured, 0)
+    n, k = by_day.sum(axis=1), slices.member @ np.where(usable, cube.advanced, 0).sum(axis=1)
     tolerated = n * ideal * (1 - margin)
-    if tolerated < LEAST_EXPECTED or n * (1 - ideal) < LEAST_FAILURES or k >= tolerated:
-        return None
     information = n * ideal * (1 - ideal)
-    by_day = np.where(cells, cube.matured, 0).sum(axis=0) * ideal * (1 - ideal)
-    variance = information + shock**2 * AUTOCORRELATION_INFLATION * float((by_day**2).sum())
-    inflation = variance / max(information, 1e-9)
-    z = signed_root_deviance(np.array([k]), np.array([n]), np.array([tolerated]))[0] / inflation**0.5
-    if z > SCREEN:
-        return None
-    p = min(1.0, lower_tail(k, n, tolerated, variance) * (tests if each.depth else 1))
-    return Gap(each, cells, n * ideal, variance, p, days)
+    common = shock**2 * AUTOCORRELATION_INFLATION * ((by_day * ideal * (1 - ideal)) ** 2).sum(axis=1)
+    variance = information + common
+    inflation = np.maximum(variance / np.maximum(information, 1e-9), 1)
+    z = signed_root_deviance(k, n, tolerated) / np.sqrt(inflation)
+    enough = (tolerated >= LEAST_EXPECTED) & (n * (1 - ideal) >= LEAST_FAILURES)
+    gaps = []
+    for index in np.flatnonzero(enough & (z < SCREEN)).tolist():
+        each = slices.slices[index]
+        # many slices are asked, the whole once
+        tests = len(slices.slices) if each.depth else 1
+        p = min(1.0, lower_tail(k[index], n[index], tolerated[index], variance[index]) * tests)
+        cells = usable & each.leaves[:, None]
+        gaps.append(Gap(each, cells, float(n[index] * ideal), float(variance[index]), p, days))
+    return gaps
 
 
 def _meets_ideal_outside(

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
-from models.cube import Slice, TransitionCube, cubes
+from models.cube import SliceSet, TransitionCube, cubes
 from models.detector import SEGMENT_DEPTH, DetectorSettings, find_pain_points
 from models.finding import Finding
 from models.headline import headline, percent
@@ -66,11 +66,7 @@ def detect_nights(
     settings = workspace.settings.detection
     detector = DetectorSettings(settings.false_discovery_rate, settings.margin)
     ideals = _ideals(workspace.journeys)
-    slices = {
-        (cube.journey, cube.persona, cube.stage): cube.slices(SEGMENT_DEPTH)
-        for each in journeys
-        for cube in each.cubes
-    }
+    slices = {cube.transition: cube.slices(SEGMENT_DEPTH) for each in journeys for cube in each.cubes}
     judged = judged_nights(connection)
     earliest = min((each.first_night for each in journeys if each.cubes), default=night)
     nights = _nights_to_judge(min(earliest, night), night, judged, settings.replay_nights)
@@ -80,9 +76,10 @@ def detect_nights(
     for each in nights:
         standing = _judge(journeys, ideals, standing, each, detector, slices, workspace)
         save_night(connection, each, standing)
-        progress(f"judged the night of {each}: {sum(p.is_open for p in standing)} pain points")
+    shown = f"{nights[0]} to {nights[-1]}" if len(nights) > 1 else f"{nights[0]}"
+    progress(f"judged {len(nights)} nights, {shown}: {sum(p.is_open for p in standing)} open pain points")
     save_notes(connection, night, _quiet_stages(journeys, standing, night))
-    build_models(connection, [m for m in read_models("marts") if _stands_on_state(m.reads)], lambda _: None)
+    build_models(connection, [m for m in read_models("marts") if _stands_on_state(m.reads)])
     return nights
 
 
@@ -156,17 +153,18 @@ def _judge(
     previous: Sequence[PainPoint],
     night: date,
     detector: DetectorSettings,
-    slices: Mapping[tuple[str, str, str], Sequence[Slice]],
+    slices: Mapping[tuple[str, str, str, str], SliceSet],
     workspace: Workspace,
 ) -> list[PainPoint]:
     seen = [cube.until(each.last_matured_day(night)) for each in journeys for cube in each.cubes]
     seen = [cube for cube in seen if cube.days]
-    findings = find_pain_points(seen, ideals, open_findings(previous, night), detector, slices)
-    continued = continue_findings(findings, previous, night)
+    judgement = find_pain_points(seen, ideals, open_findings(previous, night), detector, slices)
+    continued = continue_findings(judgement.findings, previous, night)
     carried = {each.pain_point_id for each in continued}
     by_name = {each.journey.name: each.journey for each in journeys}
     tonight = [_pain_point(each, by_name, night, workspace.settings.currency) for each in continued]
-    return tonight + silent(previous, carried, {cube.transition: cube for cube in seen}, night)
+    by_transition = {cube.transition: cube for cube in seen}
+    return tonight + silent(previous, carried, by_transition, judgement.explained, night)
 
 
 def _pain_point(

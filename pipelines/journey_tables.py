@@ -40,11 +40,14 @@ def build_tables(
         *read_models("intermediate", "marts"),
         *_generated(config),
     ]
-    build_models(connection, [model for model in models if _can_build(connection, model)], progress)
+    wanted = [model for model in models if _can_build(model)]
+    progress(f"building {len(wanted)} tables")
+    build_models(connection, wanted)
+    progress("checking them")
     run_checks(connection)
 
 
-def _can_build(connection: duckdb.DuckDBPyConnection, model: Model | GeneratedModel) -> bool:
+def _can_build(model: Model | GeneratedModel) -> bool:
     # the marts of findings stand on state that `detect` writes; they are made there
     return not any(name.startswith("state.") for name in model.reads)
 

@@ -92,7 +92,6 @@ def in_order(models: Iterable[Model | GeneratedModel]) -> list[Model | Generated
 def build_models(
     connection: duckdb.DuckDBPyConnection,
     models: Iterable[Model | GeneratedModel],
-    progress: Progress,
 ) -> None:
     """Make every table, in order, with its comments. Raises SqlFailed naming the file."""
     for model in in_order(models):
@@ -100,7 +99,6 @@ def build_models(
             model.make(connection)
         else:
             make_model(connection, model)
-        progress(model.name)
 
 
 def make_model(connection: duckdb.DuckDBPyConnection, model: Model) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -86,7 +85,7 @@ def build(workspace: Workspace, progress: Progress = quiet, *, publishes: bool =
         build_tables(connection, config, progress)
         refuse_empty_stages(connection, workspace.journeys)
         make_state(connection)
-        build_models(connection, [m for m in read_models("marts") if _is_state(m.reads)], quiet)
+        build_models(connection, [m for m in read_models("marts") if _is_state(m.reads)])
         report = BuildReport(
             staged,
             _count(connection, "marts.events"),
@@ -94,16 +93,24 @@ def build(workspace: Workspace, progress: Progress = quiet, *, publishes: bool =
             _count(connection, "marts.attempts"),
         )
         if publishes:
-            _remember_run(connection, workspace, started, report.events)
+            _remember_run(connection, workspace, started)
             publish(connection, workspace.published)
     return report
 
 
-def detect(workspace: Workspace, progress: Progress = quiet) -> tuple[date, ...]:
-    """Judge the nights not judged yet on the tables of the last build, and publish."""
+def detect(
+    workspace: Workspace, progress: Progress = quiet, *, started: datetime | None = None
+) -> tuple[date, ...]:
+    """Judge the nights not judged yet on the tables of the last build, and publish.
+
+    ``started`` is when the run began of which this is the last writing step; it is then remembered.
+    """
     with _warehouse(workspace) as connection:
         nights = detect_nights(connection, workspace, progress)
+        if started is not None:
+            _remember_run(connection, workspace, started)
         publish(connection, workspace.published)
+    progress("published")
     return tuple(nights)
 
 
@@ -120,12 +127,8 @@ def run(workspace: Workspace, progress: Progress = quiet, days: DayRange = EVERY
     workspace.journeys  # noqa: B018 - a wrong journey is told before anything is pulled
     pulls = pull(workspace, progress, days)
     built = build(workspace, progress, publishes=False)
-    with _warehouse(workspace) as connection:
-        nights = detect_nights(connection, workspace, progress)
-        _remember_run(connection, workspace, started, built.events)
-        publish(connection, workspace.published)
-    progress("published")
-    return RunReport(pulls, built, tuple(nights), report(workspace), time.monotonic() - clock)
+    nights = detect(workspace, progress, started=started)
+    return RunReport(pulls, built, nights, report(workspace), time.monotonic() - clock)
 
 
 def world_config(workspace: Workspace) -> WorldConfig:
@@ -163,24 +166,24 @@ def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
     return int(row[0])
 
 
-def _remember_run(
-    connection: duckdb.DuckDBPyConnection, workspace: Workspace, started: datetime, events: int
-) -> None:
+def _remember_run(connection: duckdb.DuckDBPyConnection, workspace: Workspace, started: datetime) -> None:
     finished = datetime.now(UTC)
-    digest = hashlib.sha256(json.dumps([started.isoformat(), str(workspace.root)]).encode())
+    run_id = hashlib.sha256(f"{started.isoformat()} {workspace.root}".encode()).hexdigest()[:16]
+    # a step that is tried again is the same run
+    connection.execute("delete from state.runs where run_id = ?", [run_id])
     first, last = connection.execute("select min(day), max(day) from lake.days").fetchall()[0]
     connection.execute(
         "insert into state.runs values (?, ?, ?, ?, ?, 'done', ?, ?, ?, ?)",
         [
-            digest.hexdigest()[:16],
+            run_id,
             started.replace(tzinfo=None),
             finished.replace(tzinfo=None),
             first,
             last,
-            events,
+            _count(connection, "marts.events"),
             (finished - started).total_seconds(),
             VERSION,
             config_hash(workspace),
         ],
     )
-    build_models(connection, [m for m in read_models("marts") if m.name == "marts.runs"], quiet)
+    build_models(connection, [m for m in read_models("marts") if m.name == "marts.runs"])

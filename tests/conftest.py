@@ -1,0 +1,132 @@
+"""Fixtures that several test files share: workspaces, and running a command as a person types it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import hypothesis
+import pytest
+
+from pipelines import steps
+from pipelines.workspace import open_workspace
+
+# Prefect decides about telemetry when it is imported.
+os.environ["DO_NOT_TRACK"] = "1"
+
+hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("fixed")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command printed and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+Painpoints = Callable[..., Outcome]
+
+
+@pytest.fixture(scope="session")
+def painpoints() -> Painpoints:
+    """Runs ``painpoints ARGS...`` in a process of its own."""
+
+    def run(*arguments: str | Path, cwd: Path | None = None) -> Outcome:
+        done = subprocess.run(
+            [sys.executable, "-m", "pipelines.cli", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            timeout=300,
+            cwd=cwd,
+            env=os.environ | {"COLUMNS": "80", "NO_COLOR": "1"},
+            check=False,
+        )
+        return Outcome(done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
+SHOP_JOURNEY = """\
+journey: shop
+window: 2d
+stages:
+  - name: visit
+    match: [{event: visit}]
+    owner: Marketing
+  - name: cart
+    match: [{event: cart}]
+    owner: Product
+    ideal: {conversion: 0.5}
+  - name: buy
+    match: [{event: buy}]
+    owner: Payments
+    ideal: {conversion: 0.5}
+segments: [device]
+"""
+
+CRM_CONFIG = """\
+timezone = "Europe/Madrid"
+currency = "EUR"
+
+[sources.crm]
+kind = "table"
+files = "exports/crm*.csv"
+columns = {event_at = "when", event_name = "what", user_id = "who", device = "device", value = "amount"}
+revenue_events = ["buy"]
+"""
+
+CRM_HEADER = "when,what,who,device,amount"
+
+
+def crm_lines(days: int = 12, visitors_a_day: int = 30) -> list[str]:
+    """A small shop's log from 1 March 2026 on: every third visitor fills a cart, every sixth buys."""
+    lines = []
+    for day in range(days):
+        for number in range(visitors_a_day):
+            who = f"u{day}-{number}"
+            device = "mobile" if number % 2 else "desktop"
+            lines.append(f"2026-03-{day + 1:02d} 10:{number % 60:02d}:00,visit,{who},{device},")
+            if number % 3 == 0:
+                lines.append(f"2026-03-{day + 1:02d} 11:{number % 60:02d}:00,cart,{who},{device},")
+            if number % 6 == 0:
+                lines.append(f"2026-03-{day + 1:02d} 11:{number % 60:02d}:30,buy,{who},{device},20.5")
+    return lines
+
+
+def make_workspace(
+    folder: Path,
+    *,
+    config: str = CRM_CONFIG,
+    journey: str = SHOP_JOURNEY,
+    lines: Sequence[str] | None = None,
+) -> Path:
+    """A small workspace over one CSV of a table source."""
+    (folder / "journeys").mkdir(parents=True)
+    (folder / "exports").mkdir()
+    (folder / "painpoints.toml").write_text(config, "utf-8")
+    (folder / "journeys" / "shop.yaml").write_text(journey, "utf-8")
+    rows = crm_lines() if lines is None else lines
+    (folder / "exports" / "crm.csv").write_text("\n".join([CRM_HEADER, *rows]) + "\n", "utf-8")
+    return folder
+
+
+def run_steps(folder: Path) -> duckdb.DuckDBPyConnection:
+    """Pull, build and detect in this process; returns the published file."""
+    workspace = open_workspace(folder)
+    steps.pull(workspace)
+    steps.build(workspace, publishes=False)
+    steps.detect(workspace)
+    return duckdb.connect(str(workspace.published), read_only=True)
+
+
+@pytest.fixture
+def crm_workspace(tmp_path: Path) -> Path:
+    return make_workspace(tmp_path / "shop")

@@ -1,0 +1,466 @@
+"""The Prefect flow: its artifacts, its retries, and a night on a real server with a real worker."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, TypeVar
+
+import duckdb
+import httpx
+import pytest
+from markdown_it import MarkdownIt
+
+os.environ.setdefault("DO_NOT_TRACK", "1")  # prefect looks at it when it is imported
+
+from prefect.flows import load_flow_from_entrypoint
+
+from connectors.errors import FileForeign
+from pipelines.errors import ConfigError, PainpointsError
+from pipelines.night_summary import (
+    BREAKS_SHOWN,
+    escaped,
+    findings_table,
+    read_night,
+    sentence,
+    summary,
+)
+from pipelines.nightly import can_pull_again, is_storage_trouble, nightly
+
+T = TypeVar("T")
+ROOT = Path(__file__).parent.parent
+NIGHT = date(2026, 3, 12)
+HOSTILE = "Shop | Web\nteam <b>*now*</b> `x` [a](http://b) \\| 5 & 6 ~~no~~ a_b_c"
+START_SECONDS = 180.0
+RUN_SECONDS = 240.0
+
+
+# --- the artifacts ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Path:
+    """A published file with the columns the artifacts read."""
+    path = tmp_path / "painpoints.duckdb"
+    with closing(duckdb.connect(str(path))) as connection:
+        connection.execute("create schema marts")
+        connection.execute(
+            "create table marts.pain_points (pain_point_id text, headline text, status text, owner text, "
+            "lost_per_week double, lost_value double, lost_low double, currency text, q_value double)"
+        )
+        connection.execute("create table marts.pain_point_history (night date)")
+        connection.execute("create table marts.notes (night date)")
+        connection.execute(
+            "create table marts.tracking_health "
+            "(source text, day date, check_name text, status text, detail text)"
+        )
+        connection.execute("create table marts.events as select range as n from range(1234)")
+        connection.execute("create table marts.sessions as select range as n from range(30)")
+        connection.execute("create table marts.attempts as select range as n from range(20)")
+    return path
+
+
+def insert(path: Path, table: str, *rows: tuple[Any, ...]) -> None:
+    with closing(duckdb.connect(str(path))) as connection:
+        for row in rows:
+            connection.execute(f"insert into marts.{table} values ({', '.join('?' * len(row))})", row)
+
+
+def add_findings(path: Path) -> None:
+    insert(path, "pain_point_history", (NIGHT - timedelta(days=1),), (NIGHT,))
+    insert(
+        path,
+        "pain_points",
+        ("a", "wide guess", "ongoing", None, 50.0, 900.0, 1.0, "EUR", 0.001),
+        ("b", f"cart to buy {HOSTILE}", "new", HOSTILE, 12.34, 1234.5, 40.0, "EUR", 0.00012345678),
+        ("c", "no money", "worsening", "Web", float("nan"), None, None, "EUR", float("nan")),
+        ("d", "over", "resolved", "Web", 9.0, 9.0, 9.0, "EUR", 0.1),
+    )
+
+
+def test_the_table_lists_open_findings_the_surest_loss_first(published: Path) -> None:
+    add_findings(published)
+
+    table = findings_table(read_night(published))
+
+    line = " ".join(HOSTILE.split())
+    assert table == [
+        {
+            "rank": 1,
+            "headline": f"cart to buy {line}",
+            "status": "new",
+            "owner": line,
+            "lost per week": 12.3,
+            "money": "1,234 EUR",
+            "q": 0.000123,
+        },
+        {
+            "rank": 2,
+            "headline": "wide guess",
+            "status": "ongoing",
+            "owner": "",
+            "lost per week": 50.0,
+            "money": "900 EUR",
+            "q": 0.001,
+        },
+        {
+            "rank": 3,
+            "headline": "no money",
+            "status": "worsening",
+            "owner": "Web",
+            "lost per week": None,
+            "money": "",
+            "q": None,
+        },
+    ]
+    json.dumps(table, allow_nan=False)
+
+
+def test_a_night_without_findings_says_so(published: Path) -> None:
+    night = read_night(published)
+
+    (row,) = findings_table(night)
+    assert row["headline"] == sentence(night) == "No pain point is open."
+    text = summary(night, Path("/shop/reports/journey-map.html"))
+    assert "no night judged yet" in text
+    assert "Pain points: none" in text
+    assert "Broken tracking" not in text
+
+
+def test_the_summary_says_broken_tracking_first(published: Path) -> None:
+    add_findings(published)
+    recent = [("crm", NIGHT - timedelta(days=n % 6), "event_vanished", "broken", HOSTILE) for n in range(25)]
+    insert(
+        published,
+        "tracking_health",
+        *recent,
+        ("crm", NIGHT - timedelta(days=30), "event_vanished", "broken", "long ago"),
+        ("crm", NIGHT, "duplicates", "info", "harmless"),
+    )
+
+    text = summary(read_night(published), Path("/shop/reports/journey_map.html"))
+
+    assert text.startswith("**Broken tracking in the last 7 days of data: 25.**")
+    assert text.index("and 5 more in") < text.index(
+        "3 pain points are open, 1 of them new. First: cart to buy"
+    )
+    assert "Data as of 2026-03-12" in text
+    assert "Published: 1,234 events, 30 sessions, 20 attempts" in text
+    assert "Pain points: 1 new, 1 ongoing, 1 resolved, 1 worsening" in text
+    assert "long ago" not in text
+    assert "harmless" not in text
+    _, rows = rendered(text)
+    line = " ".join(HOSTILE.split())
+    assert rows[0] == ["source", "day", "check", "detail"]
+    assert len(rows) == BREAKS_SHOWN + 1
+    assert all(row[0] == "crm" and row[2] == "event_vanished" and row[3] == line for row in rows[1:])
+
+
+def test_user_text_is_text_in_markdown() -> None:
+    paragraphs, rows = rendered(escaped(HOSTILE))
+
+    assert paragraphs == [" ".join(HOSTILE.split())]
+    assert rows == []
+
+
+def rendered(markdown: str) -> tuple[list[str], list[list[str]]]:
+    """Paragraphs and table rows as a reader sees them; fails when user text became markup."""
+    tokens = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(markdown)
+    paragraphs: list[str] = []
+    rows: list[list[str]] = []
+    for before, token in pairwise(tokens):
+        if token.type == "tr_open":
+            rows.append([])
+        if token.type != "inline":
+            continue
+        parts = token.children or []
+        assert not {part.type for part in parts} - {"text", "text_special", "strong_open", "strong_close"}
+        text = "".join(part.content for part in parts)
+        if before.type in ("th_open", "td_open"):
+            rows[-1].append(text)
+        else:
+            paragraphs.append(text)
+    return paragraphs, rows
+
+
+# --- what is tried again ---------------------------------------------------------------------------
+
+
+def test_only_what_waiting_can_help_is_pulled_again() -> None:
+    assert can_pull_again(ConnectionResetError("gone"))
+    assert can_pull_again(OSError("disk"))
+    assert not can_pull_again(FileForeign("no column", where="a.csv", remedy="Map it"))
+    assert not can_pull_again(ConfigError("wrong"))
+
+
+def test_writing_is_tried_again_only_after_trouble_with_the_disk_or_a_lock() -> None:
+    locked = PainpointsError("cannot be opened")
+    locked.__cause__ = duckdb.IOException("Could not set lock")
+    assert is_storage_trouble(locked)
+    assert is_storage_trouble(OSError("disk full"))
+    assert not is_storage_trouble(PainpointsError("a check failed"))
+    assert not is_storage_trouble(duckdb.BinderException("no such column"))
+    assert not is_storage_trouble(None)
+
+
+def test_the_entrypoint_of_the_deployment_is_the_flow() -> None:
+    # without use_placeholder_flow=False an import error hides behind a placeholder
+    loaded = load_flow_from_entrypoint("pipelines.nightly:nightly", use_placeholder_flow=False)
+
+    assert loaded is nightly
+    assert loaded.name == "painpoints-nightly"
+
+
+# --- a night on a server ---------------------------------------------------------------------------
+
+
+def test_a_night_from_the_deployment_to_the_artifacts(platform: Platform, workspace: Path) -> None:
+    deployment = platform.get("/deployments/name/painpoints-nightly/nightly")
+    assert deployment["work_pool_name"] == "painpoints"
+    assert deployment["parameters"] == {"workspace": "./workspace"}
+    assert [each["schedule"]["cron"] for each in deployment["schedules"]] == ["30 4 * * *"]
+    assert [each["schedule"]["timezone"] for each in deployment["schedules"]] == ["Europe/Madrid"]
+    assert deployment["global_concurrency_limit"]["limit"] == 1
+    assert deployment["concurrency_options"]["collision_strategy"] == "ENQUEUE"
+    assert deployment["pull_steps"] == [
+        {"prefect.deployments.steps.set_working_directory": {"directory": str(ROOT)}}
+    ]
+
+    run = platform.run(deployment["id"], workspace)
+
+    assert run["state"]["type"] == "COMPLETED", platform.story(run)
+    tasks = {"pull crm": 1, "build": 1, "detect": 1, "report": 1}
+    assert soon(lambda: platform.task_runs(run), lambda found: found == tasks) == tasks
+    limit = platform.get("/v2/concurrency_limits/painpoints-writer")
+    assert (limit["limit"], limit["active_slots"]) == (1, 0)
+    check_artifacts(platform, workspace)
+    assert "crm: exports/crm.csv" in soon(lambda: platform.logs(run), lambda text: "exports" in text)
+
+    before = (workspace / "painpoints.duckdb").read_bytes()
+    (workspace / "exports" / "crm_broken.csv").write_text("nothing,of,use\n1,2,3\n", "utf-8")
+
+    broken = platform.run(deployment["id"], workspace)
+
+    assert broken["state"]["type"] == "FAILED", platform.story(broken)
+    assert "source crm: " in broken["state"]["message"]
+    errors = soon(lambda: platform.logs(broken, level=40), lambda text: "\nsource crm: " in text)
+    assert "crm_broken.csv" in errors.splitlines()[0]
+    assert "\nsource crm: " in errors
+    assert "crm_broken.csv" in broken["state"]["message"]
+    assert "what was published before is as it was" in broken["state"]["message"]
+    # not tried again, and nothing after it
+    assert soon(lambda: platform.task_runs(broken), lambda found: bool(found)) == {"pull crm": 1}
+    assert (workspace / "painpoints.duckdb").read_bytes() == before
+
+
+def check_artifacts(platform: Platform, workspace: Path) -> None:
+    with closing(duckdb.connect(str(workspace / "painpoints.duckdb"), read_only=True)) as connection:
+        found = connection.execute(
+            "select headline, status, owner, lost_per_week from marts.pain_points where status <> 'resolved'"
+        ).fetchall()
+        night = connection.execute("select max(night) from marts.pain_point_history").fetchall()[0][0]
+        runs = connection.execute("select status, events from marts.runs").fetchall()
+        events = connection.execute("select count(*) from marts.events").fetchall()[0][0]
+        broken = connection.execute(
+            "select count(*) from marts.tracking_health where status = 'broken'"
+        ).fetchall()[0][0]
+    assert found
+    assert broken
+    assert runs == [("done", events)]
+
+    table = json.loads(platform.get("/artifacts/painpoints-findings/latest")["data"])
+    assert sorted(
+        (row["headline"], row["status"], row["owner"], row["lost per week"]) for row in table
+    ) == sorted(
+        (" ".join(headline.split()), status, " ".join(owner.split()), round(lost, 1))
+        for headline, status, owner, lost in found
+    )
+    assert [row["rank"] for row in table] == list(range(1, len(found) + 1))
+
+    text = platform.get("/artifacts/painpoints-summary/latest")["data"]
+    assert text.startswith(f"**Broken tracking in the last 7 days of data: {broken}.**")
+    assert f"Data as of {night}" in text
+    assert f"{events:,} events" in text
+    assert escaped(table[0]["headline"]) in text
+    (report,) = (workspace / "reports").glob("*.html")
+    assert escaped(str(report)) in text
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    """A shop of 20 days: 30 people look a day, 24 put into the cart, 6 buy; once the cart is not tracked."""
+    root = tmp_path / "shop"
+    (root / "exports").mkdir(parents=True)
+    (root / "journeys").mkdir()
+    (root / "painpoints.toml").write_text(
+        'timezone = "Europe/Madrid"\n[sources.crm]\nkind = "table"\nfiles = "exports/crm*.csv"\n'
+        'columns = {event_at = "time", event_name = "event", user_id = "user_id", value = "value"}\n',
+        "utf-8",
+    )
+    owner = json.dumps("Shop | Web\nteam")
+    (root / "journeys" / "shop.yaml").write_text(
+        "journey: shop\nwindow: 1d\nsegments: []\nstages:\n"
+        f"  - {{name: look, match: [{{event: view}}], owner: {owner}}}\n"
+        f"  - {{name: cart, match: [{{event: cart}}], owner: {owner}, ideal: {{conversion: 0.8}}}}\n"
+        "  - {name: buy, match: [{event: buy}], value: value, ideal: {conversion: 0.7}}\n",
+        "utf-8",
+    )
+    first, days = datetime(2026, 3, 1, 9), 20
+    with (root / "exports" / "crm.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["user_id", "event", "time", "value"])
+        for day in range(days):
+            for n in range(30):
+                user, at = f"user-{day}-{n}", first + timedelta(days=day, minutes=n)
+                writer.writerow([user, "view", at, ""])
+                if n < 24 and day != days - 3:
+                    writer.writerow([user, "cart", at + timedelta(minutes=5), ""])
+                if n < 6:
+                    writer.writerow([user, "buy", at + timedelta(minutes=9), "40"])
+    return root
+
+
+@dataclass(frozen=True)
+class Platform:
+    """A server with a worker, spoken to as the UI does."""
+
+    api: httpx.Client
+    folder: Path
+
+    def get(self, path: str) -> Any:
+        return self.api.get(path).raise_for_status().json()
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        return self.api.post(path, json=body).raise_for_status().json()
+
+    def run(self, deployment: str, workspace: Path) -> dict[str, Any]:
+        """Trigger a run and wait until it is over."""
+        body = {"parameters": {"workspace": str(workspace)}, "state": {"type": "SCHEDULED"}}
+        run: dict[str, Any] = self.post(f"/deployments/{deployment}/create_flow_run", body)
+        end = time.monotonic() + RUN_SECONDS
+        while run["state"]["type"] not in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED"):
+            if time.monotonic() > end:
+                pytest.fail(f"not over after {RUN_SECONDS:.0f} s\n{self.story(run)}")
+            time.sleep(1)
+            run = self.get(f"/flow_runs/{run['id']}")
+        return run
+
+    def task_runs(self, run: dict[str, Any]) -> dict[str, int]:
+        """Name and number of tries of every task of a run."""
+        found = self.post("/task_runs/filter", {"flow_runs": {"id": {"any_": [run["id"]]}}})
+        return {each["name"]: each["run_count"] for each in found}
+
+    def logs(self, run: dict[str, Any], level: int = 0) -> str:
+        which = {"flow_run_id": {"any_": [run["id"]]}, "level": {"ge_": level}}
+        body = {"logs": which, "sort": "TIMESTAMP_ASC"}
+        return "\n".join(each["message"] for each in self.post("/logs/filter", body))
+
+    def story(self, run: dict[str, Any]) -> str:
+        """Everything known of a run that went wrong."""
+        texts = [f"state: {run['state']}", f"logs of the run:\n{self.logs(run)}"]
+        for path in sorted(self.folder.glob("*.log")):
+            texts.append(f"{path.name}:\n{path.read_text('utf-8', 'replace')[-6000:]}")
+        return "\n\n".join(texts)
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> Iterator[Platform]:
+    """A server with a fresh database, the pool, the deployment of prefect.yaml and a process worker."""
+    folder = tmp_path / "platform"
+    folder.mkdir()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}/api"
+    env = {key: value for key, value in os.environ.items() if not key.startswith("PREFECT_")} | {
+        "PREFECT_HOME": str(folder),
+        "PREFECT_API_URL": url,
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "PREFECT_LOGGING_LEVEL": "INFO",
+        "PREFECT_SERVER_UI_ENABLED": "false",
+        "PREFECT_WORKER_QUERY_SECONDS": "1",
+        "NO_PROXY": "127.0.0.1",
+    }
+    server = ["server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    with (
+        started(server, env, folder / "server.log") as process,
+        httpx.Client(base_url=url, trust_env=False) as api,
+    ):
+        wait_for(api, process, folder / "server.log")
+        prefect(["work-pool", "create", "painpoints", "--type", "process"], env)
+        prefect(["deploy", "--all"], env)
+        worker = ["worker", "start", "--pool", "painpoints", "--type", "process"]
+        with started(worker, env, folder / "worker.log"):
+            yield Platform(api, folder)
+
+
+def soon(read: Callable[[], T], is_there: Callable[[T], bool]) -> T:
+    """What ``read`` returns once it is complete: the server hears of tasks and logs a little later."""
+    for _ in range(40):
+        found = read()
+        if is_there(found):
+            break
+        time.sleep(0.5)
+    return found
+
+
+def prefect(arguments: list[str], env: dict[str, str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "prefect", *arguments],
+        env=env,
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=START_SECONDS,
+    )
+    assert done.returncode == 0, f"prefect {' '.join(arguments)}\n{done.stdout}\n{done.stderr}"
+
+
+@contextmanager
+def started(arguments: list[str], env: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A prefect process in a process group of its own, ended with all its children."""
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "prefect", *arguments],
+            env=env,
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            yield process
+        finally:
+            for how in (signal.SIGINT, signal.SIGKILL):
+                try:
+                    os.killpg(process.pid, how)
+                    process.wait(20)
+                except (ProcessLookupError, subprocess.TimeoutExpired):
+                    continue
+
+
+def wait_for(api: httpx.Client, process: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            if api.get("/health").is_success:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.5)
+    pytest.fail(f"the server did not start\n{log.read_text('utf-8', 'replace')[-6000:]}")
