@@ -41,15 +41,20 @@ class JourneyNight:
     horizon_day: date
 
     @property
+    def days_to_mature(self) -> timedelta:
+        """How many days after an entry day all of its attempts are over."""
+        days = math.ceil(self.journey.window / timedelta(days=1))
+        # an attempt within a session ends with it, at the latest early on the next day
+        return timedelta(days=min(days, 1) if self.journey.scope == "session" else days)
+
+    @property
     def first_night(self) -> date:
         """The first night that has a matured day to look at."""
-        days = math.ceil(self.journey.window / timedelta(days=1))
-        return min(cube.days[0] for cube in self.cubes) + timedelta(days=days)
+        return min(cube.days[0] for cube in self.cubes) + self.days_to_mature
 
     def last_matured_day(self, night: date) -> date:
         """The last entry day all of whose attempts are over when the data ends with ``night``."""
-        days = math.ceil(self.journey.window / timedelta(days=1))
-        return min(night, self.horizon_day) - timedelta(days=days)
+        return min(night, self.horizon_day) - self.days_to_mature
 
 
 def detect_nights(

@@ -36,7 +36,7 @@ def make_state(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         "create table if not exists state.runs (run_id varchar, started_at timestamp, "
         "finished_at timestamp, from_day date, to_day date, status varchar, events bigint, "
-        "seconds double, version varchar, config_hash varchar)"
+        "seconds double, version varchar, config_hash varchar, data_as_of date)"
     )
     connection.execute("create table if not exists state.nights (night date)")
     connection.execute(

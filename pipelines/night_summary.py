@@ -34,14 +34,7 @@ from marts.pain_points
 where status <> 'resolved'
 order by lost_low desc nulls last, pain_point_id
 """
-_DATA_AS_OF = """
-with nights as (
-    select night from marts.pain_point_history
-    union all
-    select night from marts.notes
-)
-select max(night) as data_as_of from nights
-"""
+_DATA_AS_OF = "select max(data_as_of) as data_as_of from marts.runs"
 _BREAKS = """
 select source, day, check_name, detail
 from marts.tracking_health

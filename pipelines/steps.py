@@ -172,8 +172,12 @@ def _remember_run(connection: duckdb.DuckDBPyConnection, workspace: Workspace, s
     # a step that is tried again is the same run
     connection.execute("delete from state.runs where run_id = ?", [run_id])
     first, last = connection.execute("select min(day), max(day) from lake.days").fetchall()[0]
+    as_of = connection.execute(
+        "select max(local_day(h.horizon_us - 1, s.timezone)) "
+        "from intermediate.horizons as h cross join config.settings as s"
+    ).fetchall()[0][0]
     connection.execute(
-        "insert into state.runs values (?, ?, ?, ?, ?, 'done', ?, ?, ?, ?)",
+        "insert into state.runs values (?, ?, ?, ?, ?, 'done', ?, ?, ?, ?, ?)",
         [
             run_id,
             started.replace(tzinfo=None),
@@ -184,6 +188,7 @@ def _remember_run(connection: duckdb.DuckDBPyConnection, workspace: Workspace, s
             (finished - started).total_seconds(),
             VERSION,
             config_hash(workspace),
+            as_of,
         ],
     )
     build_models(connection, [m for m in read_models("marts") if m.name == "marts.runs"])

@@ -1,0 +1,172 @@
+"""The charts of the report as inline SVG: altair draws them, vl-convert renders them, offline."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+import vl_convert as vlc
+
+from models.headline import percent
+from pipelines.report_views import FindingView, JourneyMap
+
+# Colours are the page's CSS variables, so that charts follow its light and dark theme.
+_INK, _MUTED, _LINE = "var(--ink)", "var(--muted)", "var(--line)"
+_BAR, _ACCENT, _IDEAL, _BAD = "var(--bar)", "var(--accent)", "var(--ideal)", "var(--bad)"
+_FONT = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif"
+HEIGHT = 150  # pixels of a trend before it is scaled
+_TAG = re.compile(r"<[^<>]*>")  # texts and attribute values hold no raw < or >
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def trend_svg(finding: FindingView, name: str) -> str:
+    """Observed against expected share over entry days; ``name`` keeps ids apart. Empty with one day."""
+    point, trend = finding.point, finding.trend
+    if len(trend) < 2:
+        return ""
+    first, last = trend[0].day, trend[-1].day
+    onset = max(finding.onset or first, first)
+    x = alt.X("day:T", title=None, axis=alt.Axis(format="%-d %b", tickCount=4, grid=False, labelOverlap=True))
+    top = max(*(each.observed for each in trend), point.expected) * 1.18 or 1.0
+    scale = alt.Scale(domain=[0, top], nice=False)
+    axis = alt.Axis(format="~%", tickCount=4)
+    observed = [{"day": each.day.isoformat(), "rate": each.observed} for each in trend]
+    expected = [
+        {"day": day.isoformat(), "rate": point.expected}
+        for day in ((onset, last) if onset < last else (first, last))
+    ]
+
+    def line(rows: Sequence[dict[str, Any]], **mark: Any) -> Any:
+        y = alt.Y("rate:Q", title=None, scale=scale, axis=axis)
+        return alt.Chart(alt.InlineData(values=list(rows))).mark_line(clip=True, **mark).encode(x=x, y=y)
+
+    def label(rate: float, text: str, color: str, shift: float) -> Any:
+        rows = [{"day": last.isoformat(), "rate": rate, "text": text}]
+        mark: dict[str, Any] = {"align": "left", "dx": 7, "dy": shift, "fontSize": 13, "color": color}
+        return alt.Chart(alt.InlineData(values=rows)).mark_text(**mark).encode(x=x, y="rate:Q", text="text:N")
+
+    now = trend[-1].observed
+    gap = (point.expected - now) / top * HEIGHT  # pixels; labels closer than a line are moved apart
+    shift = max(0.0, (17 - abs(gap)) / 2) * (1 if gap >= 0 else -1)
+    layers = [
+        line(expected, color=_IDEAL, strokeDash=[6, 4], strokeWidth=2),
+        line(observed, color=_BAD, strokeWidth=2.5),
+        label(point.expected, f"{percent(point.expected)} expected", _IDEAL, -shift),
+        label(now, f"{percent(now)} observed", _BAD, shift),
+    ]
+    if point.started_on and first <= point.started_on <= last:
+        started = [{"day": point.started_on.isoformat(), "text": f"since {point.started_on:%-d %b}"}]
+        base = alt.Chart(alt.InlineData(values=started))
+        near_end = (point.started_on - first).days > 0.6 * (last - first).days
+        layers.append(base.mark_rule(color=_MUTED, strokeDash=[2, 3]).encode(x=x))
+        layers.append(
+            base.mark_text(
+                align="right" if near_end else "left", dx=-5 if near_end else 5, fontSize=12, color=_MUTED
+            ).encode(x=x, y=alt.value(8), text="text:N")
+        )
+    return _svg(alt.layer(*layers).properties(width=265, height=HEIGHT), name)
+
+
+def funnel_svg(journey: JourneyMap, name: str, *, narrow: bool = False) -> str:
+    """Attempts per required stage, and each step's conversion with interval and ideal."""
+    rows = []
+    for column in journey.columns:
+        if column.stage.optional:
+            continue
+        row: dict[str, Any] = {
+            "stage": _plain(column.stage.name),
+            "reached": column.reached,
+            "count": f"{column.reached:,}",
+        }
+        if column.rate is not None:
+            low, high = column.rate.interval()
+            row |= {"rate": column.rate.value, "low": low, "high": high}
+            row |= {"shown": percent(column.rate.value), "end": max(high, column.ideal.conversion or 0)}
+        if column.ideal.conversion is not None and column.previous:
+            row |= {"ideal": column.ideal.conversion}
+        rows.append(row)
+    order = [row["stage"] for row in rows]
+    width, limit = (180, 110) if narrow else (270, 190)
+    chart = alt.Chart(alt.InlineData(values=rows))
+    most = max((row["reached"] for row in rows), default=0) or 1
+
+    def y(labels: bool, stages: Sequence[str]) -> Any:
+        axis = alt.Axis(
+            labelLimit=limit,
+            labelFontSize=13,
+            labelColor=_INK,
+            labels=labels,
+            domain=False,
+            ticks=False,
+            labelPadding=8,
+            minExtent=60 if labels else 0,
+        )
+        scale = alt.Scale(domain=list(stages), paddingInner=0.45)
+        return alt.Y("stage:N", title=None, axis=axis, scale=scale)
+
+    counts = alt.X("reached:Q", title=None, axis=None, scale=alt.Scale(domain=[0, most * 1.3]))
+    bars = chart.mark_bar(color=_BAR, cornerRadiusEnd=2).encode(x=counts, y=y(True, order))
+    numbers = chart.mark_text(align="left", dx=6, color=_INK, fontSize=13).encode(
+        x=counts, y=y(True, order), text="count:N"
+    )
+    left = alt.layer(bars, numbers).properties(title="Attempts that reached it")
+    highest = max((max(row.get("high", 0), row.get("ideal", 0)) for row in rows), default=0)
+    share = alt.Scale(domain=[0, highest * 1.3 or 1.0], nice=False)
+    axis = alt.Axis(format="~%", tickCount=3)
+    rate = alt.X("rate:Q", title=None, scale=share, axis=axis)
+    # side by side the panels share their rows; the entry stage has nothing before it
+    came = y(narrow, order[1:] if narrow else order)
+    known = "isValid(datum.rate)"
+    steps = alt.layer(
+        chart.mark_bar(color=_ACCENT, cornerRadiusEnd=2, height={"band": 0.7})
+        .encode(x=rate, y=came)
+        .transform_filter(known),
+        chart.mark_rule(color=_INK, strokeWidth=1.5)
+        .encode(x=alt.X("low:Q", title=None, scale=share, axis=axis), x2="high:Q", y=came)
+        .transform_filter(known),
+        chart.mark_tick(color=_IDEAL, thickness=3.5, size=26)
+        .encode(x=alt.X("ideal:Q", title=None, scale=share, axis=axis), y=came)
+        .transform_filter("isValid(datum.ideal)"),
+        chart.mark_text(align="left", dx=7, color=_INK, fontSize=13)
+        .encode(x=alt.X("end:Q", title=None, scale=share, axis=axis), y=came, text="shown:N")
+        .transform_filter(known),
+    ).properties(title="Of the stage before, came on")
+    panels = [each.properties(width=width, height={"step": 34}) for each in (left, steps)]
+    return _svg(alt.vconcat(*panels, spacing=26) if narrow else alt.hconcat(*panels, spacing=30), name)
+
+
+def _svg(chart: Any, name: str) -> str:
+    """The chart as one scalable SVG whose ids start with ``name``, without a size of its own."""
+    chart = (
+        chart.configure(font=_FONT, background="transparent", padding=4)
+        .configure_view(stroke=None)
+        .configure_axis(
+            labelColor=_MUTED,
+            labelFontSize=12,
+            gridColor=_LINE,
+            domainColor=_LINE,
+            tickColor=_LINE,
+            labelFont=_FONT,
+            titleColor=_MUTED,
+        )
+        .configure_title(color=_MUTED, fontSize=13, fontWeight=600, anchor="start", offset=8)
+    )
+    svg = vlc.vegalite_to_svg(chart.to_dict())
+    size = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
+    width = float(size[1]) if size else 600.0
+
+    def scoped(tag: re.Match[str]) -> str:
+        text = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", tag[0])
+        if text.startswith("<svg"):
+            text = re.sub(r' (width|height)="[^"]*"', "", text)
+            text = text.replace("<svg", f'<svg aria-hidden="true" style="max-width:{width * 1.2:.0f}px"', 1)
+        return text
+
+    return _TAG.sub(scoped, svg)
+
+
+def _plain(text: str) -> str:
+    """A name without control characters, which no SVG may hold."""
+    return _CONTROL.sub(" ", text)
