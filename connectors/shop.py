@@ -22,7 +22,7 @@ __all__ = ["DEMO_IDEALS", "Plant", "generate_shop"]
 
 
 def generate_shop(
-    directory: Path, *, seed: int = 7, days: int = 90, users: int = 60_000, last_day: date
+    directory: Path, *, seed: int = 7, days: int = 90, users: int = 45_000, last_day: date
 ) -> list[Plant]:
     """Writes `exports/` and `truth.json` into `directory`; returns the planted pain points.
 

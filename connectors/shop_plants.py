@@ -39,7 +39,7 @@ ONBOARDING_SEGMENTS = (
     "all", "device=mobile", "device=desktop", "country=ES", "country=FR", "country=DE",
     "country=IT",
 )  # fmt: skip
-SIGNUPS_PER_USER_DAY = 300 / 60_000
+SIGNUPS_PER_USER_DAY = 300 / 45_000
 ATTRITION = 0.96  # share of visitors who consent, so that their attempts can be followed
 SIGMA = 4.5
 SETTLE_DAYS = 8

@@ -62,7 +62,7 @@ def open_warehouse(path: Path | None, settings: EngineSettings) -> Iterator[duck
 
 
 def engine_config(settings: EngineSettings, temporary: Path | None) -> dict[str, Any]:
-    memory = settings.memory_limit or f"{int(_machine_memory_bytes() * 0.6 / 2**20)}MiB"
+    memory = settings.memory_limit or f"{int(machine_memory_bytes() * 0.6 / 2**20)}MiB"
     config: dict[str, Any] = {"memory_limit": memory, "preserve_insertion_order": "false"}
     if settings.threads:
         config["threads"] = settings.threads
@@ -94,5 +94,6 @@ def replace_table(
     connection.unregister("incoming_rows")
 
 
-def _machine_memory_bytes() -> int:
+def machine_memory_bytes() -> int:
+    """Physical memory of this machine."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -404,7 +404,7 @@ def test_rage_clicks_gather_where_people_are_stopped(shop: tuple[Path, list[Plan
 
 @pytest.mark.parametrize("seed", range(20))
 def test_every_plant_of_the_default_shop_can_be_seen(seed: int) -> None:
-    plants = draw_plants(seed, days=90, users=60_000, last_day=LAST_DAY)
+    plants = draw_plants(seed, days=90, users=45_000, last_day=LAST_DAY)
     assert min(plant.power for plant in plants) >= 0.95
     for plant in plants:
         assert -0.45 <= plant.relative_change <= -0.25

@@ -9,4 +9,5 @@
 -- seconds: how long it took
 -- version: version of the program
 -- config_hash: digest of painpoints.toml and the journeys
+-- data_as_of: last day whose data is whole in every source of a journey (the latest over the journeys)
 select * from state.runs
