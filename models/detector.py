@@ -12,20 +12,21 @@ from models.cube import Bools, Floats, Slice, SliceSet, TransitionCube
 from models.evidence import benjamini_hochberg
 from models.finding import Exclusion, Finding, Kind, OpenFinding
 from models.losses import loss_of
-from models.scan import Shortfall, make_reference, recent_counts, scan_regressions, since
+from models.scan import Recent, Shortfall, make_reference, recent_counts, scan_regressions, since
 from models.standing import STANDING_DAYS, Gap, scan_standing_gaps
 
 SEGMENT_DEPTH = 2
 RECENT_DAYS = 7
 FULL_BASELINE_DAYS = 28
 SAME_SEGMENT_OVERLAP = 0.5
+SAME_START = timedelta(days=4)
 
 
 @dataclass(frozen=True)
 class DetectorSettings:
     """``false_discovery_rate`` of one night, ``margin`` the relative shortfall too small to matter."""
 
-    false_discovery_rate: float = 0.001
+    false_discovery_rate: float = 0.0005
     margin: float = 0.02
 
 
@@ -73,7 +74,7 @@ def find_pain_points(
     findings = [
         replace(each, q_value=float(q))
         for each, q in zip(candidates, q_values, strict=False)
-        if q <= settings.false_discovery_rate and each.lost_low > 0
+        if q <= settings.false_discovery_rate and each.lost_low > 0 and not each.is_over
     ]
     return Judgement(tuple(sorted(findings, key=lambda each: -each.lost_low)), explained)
 
@@ -99,7 +100,7 @@ def _scan(
         shock = reference.baseline.shock
         falls, rates = scan_regressions(cube, reference, slices, margin=settings.margin, least_p=least_p)
         for fall in falls:
-            older = _older(cube, "regression", fall.slice, earlier)
+            older = _older(cube, "regression", fall.slice, fall.started, earlier)
             if older is not None and older.is_settled and older.started_on is not None:
                 fall = since(cube, reference.rates, reference, fall.slice, older.started_on, fall.p_value)
             explained |= fall.cells
@@ -111,7 +112,7 @@ def _scan(
                     fall,
                     started=fall.started,
                     ideal=ideal,
-                    recent=recent_counts(cube, reference.rates, fall.slice, RECENT_DAYS),
+                    recent=recent_counts(cube, reference.rates, fall.slice, RECENT_DAYS, fall.started),
                     provisional=reference.baseline.days < FULL_BASELINE_DAYS,
                     excluded=(),
                     older=older,
@@ -136,23 +137,52 @@ def _scan(
                         *exclusions,
                         *((each.conditions, None) for each in gap.already_found),
                     ),
-                    older=_older(cube, "below_ideal", gap.slice, earlier),
+                    older=_older(cube, "below_ideal", gap.slice, None, earlier),
                 )
             )
     return findings, tests, Explained(rates, explained)
 
 
 def _older(
-    cube: TransitionCube, kind: Kind, found: Slice, earlier: Sequence[OpenFinding]
+    cube: TransitionCube,
+    kind: Kind,
+    found: Slice,
+    started: date | None,
+    earlier: Sequence[OpenFinding],
 ) -> OpenFinding | None:
-    """The earlier finding that goes on in this one: the same attempts under a near-equal segment."""
-    overlaps = [
-        (cube.overlap(found, cube.slice_named(each.segment)), not each.is_resolved, each.pain_point_id, each)
-        for each in earlier
-        if each.kind == kind
-    ]
-    best = max(overlaps, default=None, key=lambda each: each[:3])
-    return best[3] if best is not None and best[0] >= SAME_SEGMENT_OVERLAP else None
+    """The earlier finding that goes on in this one.
+
+    It has the same attempts under a near-equal segment; or, as long as it is young, it began at the
+    same time in a wider or narrower segment: the first nights often see a drop before they see whose.
+    """
+    best: tuple[float, bool, str] | None = None
+    chosen = None
+    for each in (each for each in earlier if each.kind == kind):
+        slice_then = cube.slice_named(each.segment)
+        overlap = cube.overlap(found, slice_then)
+        if overlap < SAME_SEGMENT_OVERLAP and not (
+            _is_nested(found, slice_then) and _began_together(each, started)
+        ):
+            continue
+        rank = (overlap, not each.is_resolved, each.pain_point_id)
+        if best is None or rank > best:
+            best, chosen = rank, each
+    return chosen
+
+
+def _is_nested(one: Slice, other: Slice) -> bool:
+    both = one.leaves & other.leaves
+    return bool(both.any() and ((both == one.leaves).all() or (both == other.leaves).all()))
+
+
+def _began_together(older: OpenFinding, started: date | None) -> bool:
+    return (
+        not older.is_settled
+        and not older.is_resolved
+        and older.started_on is not None
+        and started is not None
+        and abs(older.started_on - started) <= SAME_START
+    )
 
 
 def _finding(
@@ -162,7 +192,7 @@ def _finding(
     *,
     started: date | None,
     ideal: float | None,
-    recent: tuple[float, float, float],
+    recent: Recent,
     provisional: bool,
     excluded: tuple[Exclusion, ...],
     older: OpenFinding | None,
@@ -174,9 +204,9 @@ def _finding(
     first, last = started or days[0], cube.days[-1]
     covered = {first + timedelta(days=n) for n in range((last - first).days + 1)}
     unseen = [day for day, seen in zip(cube.days, cube.seen, strict=True) if not seen and day in covered]
-    n, k, e = recent
-    whole_gap = (expected - successes) / max(attempts, 1)
-    trend = ((e - k) / n) / whole_gap if n > 0 and whole_gap > 0 else 1.0
+    gap = 1 - successes / max(expected, 1e-9)
+    short = recent.expected - recent.hits
+    trend = short / recent.expected / gap if recent.expected > 0 and gap > 0 else 1.0
     return Finding(
         kind=kind,
         journey=cube.journey,
@@ -203,5 +233,6 @@ def _finding(
         q_value=1.0,
         provisional=provisional,
         trend=trend,
+        is_over=recent.has_made_good(gap),
         carries=older.pain_point_id if older else None,
     )

@@ -45,9 +45,9 @@ class Finding:
 
     Rates are in [0, 1]; ``lost_*`` are goal conversions since ``started_on``, for standing gaps over
     ``first_day`` .. ``last_day``; money is in the workspace's currency. ``trend`` is the recent gap
-    against the whole one: above 1 it widens. ``excluded`` are
-    segments (from a day on) that another finding already explains; ``carries`` is the id of the older
-    finding that goes on in this one.
+    against the whole one: above 1 it widens; ``is_over`` when the last days have made it good.
+    ``excluded`` are segments (from a day on) that another finding already explains; ``carries`` is the
+    id of the older finding that goes on in this one.
     """
 
     kind: Kind
@@ -75,6 +75,7 @@ class Finding:
     q_value: float
     provisional: bool
     trend: float
+    is_over: bool
     carries: str | None
 
     @property

@@ -9,18 +9,14 @@ from datetime import date, timedelta
 import numpy as np
 
 from models.cube import TransitionCube
-from models.detector import Explained
-from models.evidence import signed_root_deviance
+from models.detector import RECENT_DAYS, Explained
 from models.finding import Finding, OpenFinding
 from models.pain_point import PainPoint
 from models.scan import recent_counts
 
 KEEP_RESOLVED = timedelta(days=14)
 SETTLED_AFTER = timedelta(days=14)
-RECOVERY_DAYS = 14
 WORSE, BETTER = 1.3, 0.5
-SURE = 1.645  # one-sided 95 %
-LEAST_EXPECTED = 12.0
 
 
 @dataclass(frozen=True)
@@ -116,12 +112,8 @@ def _status_of_silent(each: PainPoint, cube: TransitionCube, explained: Explaine
     else:
         rates = np.full(cube.matured.shape, each.expected)
         usable = cube.without(explained.cells)
-    n, k, e = recent_counts(usable, rates, cube.slice_named(each.segment), RECOVERY_DAYS)
-    if e < LEAST_EXPECTED:
-        return "ongoing"
+    recent = recent_counts(usable, rates, cube.slice_named(each.segment), RECENT_DAYS)
     gap = 1 - each.observed / each.expected
-    halfway = e * (1 - gap / 2)
-    z = float(signed_root_deviance(np.array([k]), np.array([n]), np.array([halfway]))[0])
-    if z > SURE:
+    if recent.has_made_good(gap):
         return "resolved"
-    return "recovering" if k > halfway else "ongoing"
+    return "recovering" if recent.hits > recent.halfway(gap) else "ongoing"

@@ -31,6 +31,7 @@ LEAST_EXPECTED = 12.0
 LEAST_FAILURES = 5.0
 SCREEN = -2.5  # candidates beyond this many standard deviations are looked at
 EXACT_TAILS = 8  # of them the strongest get an exact tail
+SURE = 1.645  # one-sided 95 %
 
 
 @dataclass(frozen=True)
@@ -267,14 +268,35 @@ def _explained(cube: TransitionCube, rates: Floats, found: Shortfall) -> Floats:
     return np.where(found.cells, expit(logit(clipped) + shift), rates)
 
 
+@dataclass(frozen=True)
+class Recent:
+    """Trials, successes and expected successes of a slice in its last days."""
+
+    trials: float
+    hits: float
+    expected: float
+
+    def has_made_good(self, gap: float) -> bool:
+        """Whether the rate is surely (one-sided 95 %) back over half of a relative ``gap``."""
+        halfway = self.halfway(gap)
+        if self.expected < LEAST_EXPECTED:
+            return False
+        z = signed_root_deviance(np.array([self.hits]), np.array([self.trials]), np.array([halfway]))
+        return float(z[0]) > SURE
+
+    def halfway(self, gap: float) -> float:
+        return self.expected * (1 - gap / 2)
+
+
 def recent_counts(
-    cube: TransitionCube, rates: Floats, chosen: Slice, days: int
-) -> tuple[float, float, float]:
-    """Trials, successes and expected successes of a slice in the last ``days`` seen days."""
+    cube: TransitionCube, rates: Floats, chosen: Slice, days: int, started: date | None = None
+) -> Recent:
+    """Counts of a slice in the last ``days`` seen days, none of them before ``started``."""
     start = cube.days[-1] - timedelta(days=days - 1)
+    start = start if started is None else max(start, started)
     recent = np.array([day >= start for day in cube.days]) & cube.seen
     cells = chosen.leaves[:, None] & recent[None, :]
-    return (
+    return Recent(
         float(cube.matured[cells].sum()),
         float(cube.advanced[cells].sum()),
         float((cube.matured * rates)[cells].sum()),

@@ -1,0 +1,207 @@
+"""The detector on cubes whose truth is known: what is planted is found, what is not is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from models.cube import TransitionCube, cubes
+from models.detector import DetectorSettings, Judgement, find_pain_points
+from models.finding import Finding
+from models.lifecycle import continue_findings, open_findings, silent
+from models.pain_point import PainPoint
+
+FIRST = date(2026, 1, 5)
+DAYS = 70
+MEASURES = ("matured", "matured_advanced", "matured_converted", "matured_value")
+DEVICES, CHANNELS = ("mobile", "desktop"), ("paid", "organic", "mail")
+Rate = Callable[[str, str, int], float]
+Volume = Callable[[str, str, int], float]
+
+
+def made_cube(
+    seed: int,
+    rate: Rate = lambda device, channel, day: 0.5 if device == "mobile" else 0.6,
+    volume: Volume = lambda device, channel, day: 60.0,
+    blind: frozenset[int] = frozenset(),
+) -> TransitionCube:
+    """One transition of 70 days; half of those who advance convert, at 40 each."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for day in range(DAYS):
+        for device in DEVICES:
+            for channel in CHANNELS:
+                n = int(rng.poisson(volume(device, channel, day)))
+                k = int(rng.binomial(n, rate(device, channel, day)))
+                if day in blind:
+                    k = 0
+                converted = int(rng.binomial(k, 0.5))
+                rows.append((FIRST + timedelta(days=day), device, channel, n, k, converted, 40.0 * converted))
+    frame = pd.DataFrame(
+        rows,
+        columns=[
+            "entry_date",
+            "device",
+            "channel",
+            "matured",
+            "matured_advanced",
+            "matured_converted",
+            "matured_value",
+        ],
+    ).assign(journey="shop", persona="default", stage="cart", next_stage="pay")
+    days = {("shop", "pay", FIRST + timedelta(days=day)) for day in blind}
+    return cubes(frame, {"shop": ("device", "channel")}, days)[0]
+
+
+def judge(cube: TransitionCube, ideal: float | None = None, fdr: float = 0.001) -> Judgement:
+    ideals = {} if ideal is None else {("shop", "default", "pay"): ideal}
+    return find_pain_points([cube], ideals, [], DetectorSettings(fdr))
+
+
+def dropped(device: str, channel: str, day: int) -> float:
+    base = 0.5 if device == "mobile" else 0.6
+    return base * 0.7 if (device, channel) == ("mobile", "paid") and day >= 55 else base
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_drop_in_one_segment_is_found_there_and_nowhere_else(seed: int) -> None:
+    (found,) = judge(made_cube(seed, dropped)).findings
+    assert (found.kind, found.segment) == ("regression", "channel=paid & device=mobile")
+    assert found.started_on is not None
+    assert abs((found.started_on - (FIRST + timedelta(days=55))).days) <= 2
+    lost = 15 * 60 * 0.5 * 0.3 * 0.5  # days x attempts x rate x drop x completion
+    assert found.lost_low < lost < found.lost_high
+    assert found.lost_conversions == pytest.approx(lost, rel=0.4)
+    assert found.order_value == pytest.approx(40, rel=0.05)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_calm_shop_has_no_finding(seed: int) -> None:
+    assert judge(made_cube(seed), ideal=0.45).findings == ()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_poorer_segment_that_grows_is_a_change_of_mix_and_no_finding(seed: int) -> None:
+    def growing(device: str, channel: str, day: int) -> float:
+        return 240.0 if device == "mobile" and day >= 55 else 60.0
+
+    cube = made_cube(seed, lambda device, channel, day: 0.3 if device == "mobile" else 0.7, growing)
+    recent, before = cube.advanced[:, 55:], cube.advanced[:, :55]
+    assert recent.sum() / cube.matured[:, 55:].sum() < 0.8 * before.sum() / cube.matured[:, :55].sum()
+    assert judge(cube).findings == ()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_days_that_were_not_recorded_are_not_judged(seed: int) -> None:
+    blind = frozenset(range(60, 66))
+    assert judge(made_cube(seed, blind=blind)).findings == ()
+    unmasked = replace(made_cube(seed, blind=blind), seen=np.ones(DAYS, dtype=np.bool_))
+    assert judge(unmasked).findings, "without the mask the same days look like a collapse"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_stage_below_its_ideal_is_one_standing_finding_for_all(seed: int) -> None:
+    (found,) = judge(made_cube(seed), ideal=0.8).findings
+    assert (found.kind, found.segment, found.started_on) == ("below_ideal", "all", None)
+    assert found.expected == 0.8
+    assert found.attempts == made_cube(seed).matured[:, -28:].sum()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_segment_below_the_ideal_that_the_others_meet_is_named(seed: int) -> None:
+    (found,) = judge(
+        made_cube(seed, lambda device, channel, day: 0.4 if device == "mobile" else 0.6), ideal=0.55
+    ).findings
+    assert found.segment == "device=mobile"
+
+
+def test_small_numbers_say_nothing() -> None:
+    cube = made_cube(1, lambda device, channel, day: 0.0 if day >= 55 else 0.5, lambda *_: 0.05)
+    assert judge(cube, ideal=0.9).findings == ()
+
+
+def pain_point(finding: Finding, identity: str, status: str, first_seen: date, night: date) -> PainPoint:
+    return PainPoint(
+        pain_point_id=identity,
+        kind=finding.kind,
+        journey=finding.journey,
+        persona=finding.persona,
+        stage=finding.stage,
+        next_stage=finding.next_stage,
+        segment=finding.segment,
+        segment_filter="",
+        status=status,
+        first_seen=first_seen,
+        started_on=finding.started_on,
+        last_seen=night,
+        attempts=finding.attempts,
+        observed=finding.observed,
+        expected=finding.expected,
+        ideal=finding.ideal,
+        lost_conversions=finding.lost_conversions,
+        lost_low=finding.lost_low,
+        lost_high=finding.lost_high,
+        lost_per_week=finding.lost_per_week,
+        lost_value=None,
+        currency="EUR",
+        q_value=finding.q_value,
+        owner=None,
+        headline="",
+        evidence="{}",
+        sql="",
+        lost_value_low=None,
+        lost_value_high=None,
+        provisional=False,
+    )
+
+
+def live(cube: TransitionCube, nights: range) -> dict[int, list[PainPoint]]:
+    """Judge one night after the other, as the detect step does."""
+    standing: list[PainPoint] = []
+    history = {}
+    for day in nights:
+        night = FIRST + timedelta(days=day)
+        seen = cube.until(night)
+        judgement = find_pain_points([seen], {}, open_findings(standing, night), DetectorSettings())
+        continued = continue_findings(judgement.findings, standing, night)
+        carried = {each.pain_point_id for each in continued}
+        rest = silent(standing, carried, {seen.transition: seen}, judgement.explained, night)
+        standing = [
+            pain_point(each.finding, each.pain_point_id, each.status, each.first_seen, night)
+            for each in continued
+        ] + rest
+        history[day] = standing
+    return history
+
+
+def test_a_finding_keeps_its_id_and_start_and_is_resolved_by_recovery_only() -> None:
+    def incident(device: str, channel: str, day: int) -> float:
+        base = 0.5 if device == "mobile" else 0.6
+        return base * 0.6 if device == "mobile" and 35 <= day < 50 else base
+
+    history = live(made_cube(3, incident, lambda *_: 120.0), range(30, 70))
+    first = min(day for day, found in history.items() if found)
+    assert 35 <= first <= 40
+    (born,) = history[first]
+    assert (born.status, born.segment) == ("new", "device=mobile")
+    for day in range(first + 1, 50):
+        (each,) = history[day]
+        assert each.pain_point_id == born.pain_point_id
+        assert each.first_seen == born.first_seen
+        assert each.status in ("ongoing", "worsening", "recovering")
+        assert abs((each.started_on - (FIRST + timedelta(days=35))).days) <= 1
+    resolved = min(day for day, found in history.items() if found and found[0].status == "resolved")
+    assert 53 <= resolved <= 65, "recovery needs evidence, so some days of it"
+    assert {each.status for day in range(resolved, min(resolved + 14, 70)) for each in history[day]} == {
+        "resolved"
+    }
+
+
+def test_judging_the_same_night_twice_says_the_same() -> None:
+    cube = made_cube(2, dropped)
+    assert judge(cube).findings == judge(cube).findings
