@@ -1,4 +1,8 @@
-"""The command line. Each command is a thin skin over the steps; errors end it with exit code 1."""
+"""The command line. Each command is a thin skin over the steps; errors end it with exit code 1.
+
+Modules that load numpy, scipy and altair are imported by the commands that need them: a second counts
+when somebody types `painpoints list`.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +20,7 @@ from rich.console import Console
 from connectors.errors import SourceError
 from connectors.landing import DayRange
 from models.journey_file import JourneyError
-from pipelines import show, steps
-from pipelines.demo import DEMO_SEED, make_demo
+from pipelines import show
 from pipelines.doctor import examine
 from pipelines.errors import PainpointsError
 from pipelines.explaining import explain as explain_finding
@@ -84,10 +87,12 @@ def _plain(value: object) -> str:
 @app.command()
 def demo(
     directory: Annotated[Path, typer.Argument(help="Where to make it.")] = Path("demo"),
-    seed: Annotated[int, typer.Option(help="Which shop to generate.")] = DEMO_SEED,
+    seed: Annotated[int, typer.Option(help="Which shop to generate.")] = 7,
     json_output: JsonOption = False,
 ) -> None:
     """Make a workspace with a generated shop, run everything, and compare the findings with the truth."""
+    from pipelines.demo import make_demo
+
     with show.progress() as progress:
         result = make_demo(directory, seed, progress)
     if json_output:
@@ -125,6 +130,8 @@ def run(
     json_output: JsonOption = False,
 ) -> None:
     """Pull, build, detect, report: what the nightly flow does, without a Prefect server."""
+    from pipelines import steps
+
     with _working(workspace) as (opened, progress):
         result = steps.run(opened, progress, _days(first, last))
     with connect(opened.root) as connection:
@@ -143,6 +150,8 @@ def pull(
     json_output: JsonOption = False,
 ) -> None:
     """Land what is new of every source in the raw lake."""
+    from pipelines import steps
+
     with _working(workspace) as (opened, progress):
         reports = steps.pull(opened, progress, _days(first, last))
     if json_output:
@@ -154,6 +163,8 @@ def pull(
 @app.command()
 def build(workspace: WorkspaceOption = HERE, json_output: JsonOption = False) -> None:
     """Rebuild sessions, stage paths and funnels from the lake, check them, and publish."""
+    from pipelines import steps
+
     with _working(workspace) as (opened, progress):
         built = steps.build(opened, progress)
     if json_output:
@@ -165,6 +176,8 @@ def build(workspace: WorkspaceOption = HERE, json_output: JsonOption = False) ->
 @app.command()
 def detect(workspace: WorkspaceOption = HERE, json_output: JsonOption = False) -> None:
     """Judge the nights not judged yet, and publish the findings."""
+    from pipelines import steps
+
     with _working(workspace) as (opened, progress):
         nights = steps.detect(opened, progress)
     with connect(opened.root) as connection:
@@ -178,6 +191,8 @@ def detect(workspace: WorkspaceOption = HERE, json_output: JsonOption = False) -
 @app.command()
 def report(workspace: WorkspaceOption = HERE, json_output: JsonOption = False) -> None:
     """Write the journey map of the published file."""
+    from pipelines import steps
+
     with _working(workspace) as (opened, _):
         path = steps.report(opened)
     if json_output:

@@ -27,7 +27,6 @@ from pipelines.settings import CONFIG_FILE
 from pipelines.sql_models import Progress
 from pipelines.workspace import open_workspace
 
-DEMO_SEED = 7
 # A fixed end makes the demo the same on every day it is run; the clocks change within its 90 days.
 DEMO_LAST_DAY = date(2026, 5, 31)
 TRUTH = "truth.json"

@@ -8,6 +8,7 @@ import duckdb
 
 from pipelines.errors import NothingLanded, PainpointsError
 from pipelines.publishing import publish
+from pipelines.warehouse import literal
 from pipelines.workspace import Workspace
 
 
@@ -20,7 +21,10 @@ def export_single_file(workspace: Workspace, target: Path) -> dict[str, int]:
         raise NothingLanded(f"{workspace.root}: nothing is published yet. Run `painpoints run` first")
     if target.exists():
         raise PainpointsError(f"{target}: the file exists; remove it or name another")
-    with duckdb.connect(str(workspace.published), read_only=True) as connection:
+    # a connection that is not read-only, as it must write the new file
+    with duckdb.connect() as connection:
+        connection.execute(f"attach {literal(workspace.published)} as source (read_only)")
+        connection.execute("use source")
         publish(connection, target)
         names = connection.execute(
             "select table_name from information_schema.tables where table_schema = 'marts' order by 1"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import duckdb
 from sqlglot import exp
 
-from models.journey import Journey, Stage
+from models.journey import Journey, Rule
 from models.journey_file import JourneyError
 from pipelines.match_sql import rule_expression, with_properties
 
@@ -35,7 +35,7 @@ def refuse_empty_stages(connection: duckdb.DuckDBPyConnection, journeys: Sequenc
     for journey in journeys:
         for stage in journey.stages:
             if not stage.optional and (journey.name, stage.number) not in counted:
-                hint = _nearest(stage, _event_names(connection))
+                hint = _nearest(stage.match, _event_names(connection))
                 what = f"no event matches the stage {stage.name!r}{hint}"
                 raise JourneyError(journey.path, stage.line, f"stages.{stage.number - 1}.match", what)
 
@@ -51,7 +51,7 @@ def review_rules(
         for number, rule in enumerate(stage.match, 1):
             if not _count(connection, rule_expression([rule], "e"), sources):
                 what = (
-                    f"rule {number} of stage {stage.name!r} matches no event{_nearest(stage, names)}; "
+                    f"rule {number} of stage {stage.name!r} matches no event{_nearest([rule], names)}; "
                     "correct or remove it"
                 )
                 level = "problem" if len(stage.match) == 1 and not stage.optional else "note"
@@ -98,10 +98,10 @@ def _event_names(connection: duckdb.DuckDBPyConnection) -> list[str]:
     return [row[0] for row in rows]
 
 
-def _nearest(stage: Stage, names: Sequence[str]) -> str:
+def _nearest(rules: Sequence[Rule], names: Sequence[str]) -> str:
     wanted = [
         str(value)
-        for rule in stage.match
+        for rule in rules
         for condition in rule.conditions
         if condition.field == "event_name"
         for value in condition.values

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -14,10 +14,12 @@ from rich.syntax import Syntax
 
 from connectors.file_pull import PullReport
 from models.headline import percent
-from pipelines.demo import DemoResult
 from pipelines.explaining import Explanation
 from pipelines.rule_review import Remark
-from pipelines.steps import BuildReport, RunReport
+
+if TYPE_CHECKING:
+    from pipelines.demo import DemoResult
+    from pipelines.steps import BuildReport, RunReport
 
 _STATUS_STYLE = {
     "new": "bold red",

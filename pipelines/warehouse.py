@@ -24,9 +24,9 @@ FUNCTIONS = (
     "create or replace macro local_day(us, zone) as "
     "(make_timestamp(us::bigint) at time zone 'UTC' at time zone zone)::date",
     "create or replace macro utc_of_wall(us, zone) as epoch_us(make_timestamp(us::bigint) at time zone zone)",
-    # a key may hold any character, so it is quoted as a JSON path wants it
+    # a key may hold any character: a JSON pointer (RFC 6901), in which none is a wildcard
     "create or replace macro property(properties, name) as json_extract_string("
-    "properties::json, '$.\"' || replace(replace(name, '\\', '\\\\'), '\"', '\\\"') || '\"')",
+    "properties::json, '/' || replace(replace(name, '~', '~0'), '/', '~1'))",
 )
 
 SCHEMAS = ("raw", "lake", "config", "staging", "intermediate", "marts", "checks", "state")
