@@ -58,7 +58,7 @@ class EngineSettings(_Frozen):
 
 
 class DetectionSettings(_Frozen):
-    """How findings are judged; DETECTION in CONTRIBUTING.md explains the numbers.
+    """How findings are judged; CONTRIBUTING.md says where the numbers come from.
 
     ``false_discovery_rate`` is the level of the Benjamini-Hochberg procedure of one night,
     ``margin`` the relative shortfall that is too small to matter, ``replay_nights`` how many past

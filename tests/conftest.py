@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import hypothesis
 import pytest
 
 from pipelines import steps
+from pipelines.cli import main
 from pipelines.workspace import open_workspace
 
 # Prefect decides about telemetry when it is imported.
@@ -37,19 +39,21 @@ Painpoints = Callable[..., Outcome]
 
 @pytest.fixture(scope="session")
 def painpoints() -> Painpoints:
-    """Runs ``painpoints ARGS...`` in a process of its own."""
+    """Runs ``painpoints ARGS...`` as the installed command does, in this process to save its start."""
 
-    def run(*arguments: str | Path, cwd: Path | None = None) -> Outcome:
-        done = subprocess.run(
-            [sys.executable, "-m", "pipelines.cli", *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            timeout=300,
-            cwd=cwd,
-            env=os.environ | {"COLUMNS": "80", "NO_COLOR": "1"},
-            check=False,
-        )
-        return Outcome(done.returncode, done.stdout, done.stderr)
+    def run(*arguments: str | Path) -> Outcome:
+        out, err = io.StringIO(), io.StringIO()
+        code: object = 0
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            patch.setattr(sys, "argv", ["painpoints", *map(str, arguments)])
+            patch.setenv("COLUMNS", "80")
+            patch.setenv("NO_COLOR", "1")
+            try:
+                main()
+            except SystemExit as ended:
+                code = ended.code or 0
+        assert isinstance(code, int)
+        return Outcome(code, out.getvalue(), err.getvalue())
 
     return run
 

@@ -1,4 +1,4 @@
-"""A slow and literal reading of the journey contract (DESIGN.md, sections 4 to 6).
+"""A slow and literal reading of the journey contract that README.md sums up.
 
 Loops over plain objects, one user at a time, written from the contract and never from the SQL:
 `test_journey_oracle.py` holds the SQL against it. When the two differ, one of them misreads the

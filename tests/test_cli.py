@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import json
+import subprocess
+import sys
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -171,6 +173,17 @@ def test_steps_one_by_one_do_what_run_does(tmp_path: Path, painpoints: Painpoint
         done = painpoints(step, "--workspace", early)
         assert done.code == 1
         assert f"painpoints {word}" in done.err
+
+
+def test_the_installed_command_ends_as_the_tests_above_say(tmp_path: Path) -> None:
+    """The other tests call the command in this process; here it is a process of its own."""
+    command = Path(sys.executable).with_name("painpoints")
+    done = subprocess.run(
+        [command, "list", "--workspace", tmp_path], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith(f"error: {tmp_path}: this is no workspace")
 
 
 def test_the_demo_refuses_a_folder_that_is_something_else(tmp_path: Path, painpoints: Painpoints) -> None:
