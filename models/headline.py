@@ -10,8 +10,8 @@ _VALUES = {
 }
 
 
-def headline(finding: Finding, goal: str, owner: str | None, currency: str) -> str:
-    """For example: "Of those at checkout on mobile, 31 % go on to payment instead of 44 % since …"."""
+def headline(finding: Finding, owner: str | None, currency: str) -> str:
+    """For example "cart to checkout for mobile converts 31 % instead of 44 % since 3 May 2026: about 40 …"."""
     whom = spoken_segment(finding.conditions)
     persona = "" if finding.persona == "default" else f" ({finding.persona})"
     instead = "its ideal of " if finding.kind == "below_ideal" else ""
@@ -19,9 +19,10 @@ def headline(finding: Finding, goal: str, owner: str | None, currency: str) -> s
     since = f" since {finding.started_on:%-d %B %Y}" if finding.started_on else f" over {days} days"
     per_week = finding.lost_per_week
     about = f"{per_week:,.0f}" if per_week >= 9.5 else f"{per_week:.1f}"
-    cost = f"about {about} lost {goal} a week"
+    cost = f"about {about} conversions"
     if finding.order_value is not None:
-        cost += f", {per_week * finding.order_value:,.0f} {currency}"
+        cost += f" and {per_week * finding.order_value:,.0f} {currency}"
+    cost += " lost a week"
     sentence = (
         f"{finding.stage} to {finding.next_stage}{whom}{persona} converts {percent(finding.observed)} "
         f"instead of {instead}{percent(finding.expected)}{since}: {cost}"

@@ -204,7 +204,7 @@ def _pain_point(
         currency=currency,
         q_value=finding.q_value,
         owner=owner,
-        headline=headline(finding, journey.goal.name, owner, currency),
+        headline=headline(finding, owner, currency),
         evidence=json.dumps(finding.evidence(), ensure_ascii=False),
         sql=counts_query(finding),
         lost_value_low=None if money is None else finding.lost_low * money,
