@@ -11,7 +11,7 @@ _VALUES = {
 
 
 def headline(finding: Finding, owner: str | None, currency: str) -> str:
-    """For example "cart to checkout for mobile converts 31 % instead of 44 % since 3 May 2026: about 40 …"."""
+    """For example "cart to checkout for mobile converts 31 % instead of 44 % since 3 May 2026: …"."""
     whom = spoken_segment(finding.conditions)
     persona = "" if finding.persona == "default" else f" ({finding.persona})"
     instead = "its ideal of " if finding.kind == "below_ideal" else ""
