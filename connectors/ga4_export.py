@@ -158,6 +158,13 @@ def _split_parquet(path: Path, folder: Path) -> list[Incoming]:
                     where=path,
                     remedy="A GA4 BigQuery export has " + ", ".join(NEEDED),
                 )
+            params = file.schema_arrow.field("event_params").type
+            if not (pa.types.is_list(params) and pa.types.is_struct(params.value_type)):
+                raise FileForeign(
+                    f"the column event_params is {params}, no list of keys and values",
+                    where=path,
+                    remedy="Export the BigQuery table as it is, nested columns included",
+                )
             days = _days_and_rows(file)
             if len(days) == 1:
                 (day, rows), *_ = days.items()

@@ -34,6 +34,23 @@ EVENT_FIELDS = (
 )
 """Columns of a canonical event that a rule or a persona may ask for, besides ``properties.<name>``."""
 
+SEGMENT_FIELDS = (
+    "source",
+    "event_name",
+    "page",
+    "device",
+    "os",
+    "browser",
+    "country",
+    "channel",
+    "medium",
+    "source_name",
+    "campaign",
+    "is_new_user",
+    "currency",
+)
+"""Fields that may be segments, besides ``properties.<name>``; keys and amounts tell no groups apart."""
+
 ATTEMPT_SEGMENTS = ("device", "os", "browser", "country", "channel", "is_new_user")
 """Segments that every attempt carries, whatever the journey asks for."""
 
@@ -144,16 +161,38 @@ class Journey:
         return Ideal(**merged, auto=own.auto or base.auto)
 
 
-def segment_column(segment: str) -> str:
-    """The column a segment has in the tables: ``properties.Plan Type`` becomes ``plan_type``."""
+# Columns that attempts and the cube have anyway; a property of such a name gets a prefix.
+_TAKEN = frozenset(EVENT_FIELDS) | frozenset(
+    """
+    journey journey_number attempt_id attempt_number user_number entered_at entered_us entry_date
+    furthest_stage furthest_stage_number outcome converted_at converted_us closes_us is_matured path
+    stage_numbers visits skips loops backtracks fitness persona stage stage_number next_stage reached
+    advanced advanced_us still_open lost matured matured_advanced matured_converted matured_value
+    median_seconds_to_next
+    """.split()  # noqa: SIM905 - a list of one word a line would fill a page
+)
+
+
+def segment_columns(journeys: tuple[Journey, ...]) -> dict[str, str]:
+    """Column name -> field of every segment: the six of each attempt, then the journeys' own.
+
+    ``properties.Plan Type`` becomes the column ``plan_type``; a second property that would get the same
+    name is numbered.
+    """
+    fields = [*ATTEMPT_SEGMENTS, *(segment for journey in journeys for segment in journey.segments)]
+    columns: dict[str, str] = {}
+    for each in dict.fromkeys(fields):
+        name = _segment_column(each)
+        number = 2
+        while name in columns:
+            name, number = f"{_segment_column(each)}_{number}", number + 1
+        columns[name] = each
+    return columns
+
+
+def _segment_column(segment: str) -> str:
     if not segment.startswith("properties."):
         return segment
     text = re.sub(r"[^a-z0-9]+", "_", segment.removeprefix("properties.").lower()).strip("_")
     name = text or "property"
-    return f"property_{name}" if name in EVENT_FIELDS or name[0].isdigit() else name
-
-
-def segment_columns(journeys: tuple[Journey, ...]) -> dict[str, str]:
-    """Column name -> field of every segment: the six of each attempt, then the journeys' own."""
-    fields = [*ATTEMPT_SEGMENTS, *(segment for journey in journeys for segment in journey.segments)]
-    return {segment_column(each): each for each in fields}
+    return f"property_{name}" if name in _TAKEN or name[0].isdigit() else name

@@ -12,6 +12,7 @@ from models.durations import parse_duration
 from models.journey import (
     DEFAULT_PERSONA,
     EVENT_FIELDS,
+    SEGMENT_FIELDS,
     Condition,
     Ideal,
     Journey,
@@ -65,7 +66,17 @@ def _condition(key: object, wanted: object) -> Condition:
 
 
 RuleField = Annotated[Rule, BeforeValidator(parse_rule)]
-SegmentField = Annotated[str, BeforeValidator(event_field)]
+
+
+def segment_field(key: object) -> str:
+    """The field a segment means. Raises ValueError naming what there is."""
+    text = event_field(key)
+    if text in SEGMENT_FIELDS or text.startswith("properties."):
+        return text
+    raise ValueError(f"{key!r} is no segment; use {', '.join(SEGMENT_FIELDS)} or properties.<name>")
+
+
+SegmentField = Annotated[str, BeforeValidator(segment_field)]
 
 
 class _Strict(BaseModel):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Sequence
@@ -37,14 +36,7 @@ SAME_PEOPLE = 0.9  # share of attempts two segments must have in common to be th
 class PlantOutcome:
     """A planted pain point and the open finding that names its stage, kind and people, if one does."""
 
-    journey: str
-    stage: str
-    next_stage: str
-    segment: str
-    kind: str
-    started_on: date | None
-    relative_change: float
-    power: float
+    plant: Plant
     found_id: str | None
     found_segment: str | None
 
@@ -126,9 +118,9 @@ def _outcome(
     ]
     first = matching[0] if matching else None
     return PlantOutcome(
-        **asdict(plant),
-        found_id=first["pain_point_id"] if first else None,
-        found_segment=first["segment"] if first else None,
+        plant,
+        first["pain_point_id"] if first else None,
+        first["segment"] if first else None,
     )
 
 
@@ -153,9 +145,3 @@ def _overlap(connection: duckdb.DuckDBPyConnection, row: dict[str, Any], planted
         [row["journey"], row["stage"]],
     ).fetchall()[0]
     return float((both or 0) / either) if either else 0.0
-
-
-def read_truth(directory: Path) -> list[dict[str, Any]]:
-    """The planted pain points as the generator wrote them."""
-    truth: list[dict[str, Any]] = json.loads((directory / TRUTH).read_text("utf-8"))
-    return truth

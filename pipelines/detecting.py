@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -122,10 +123,9 @@ def _journeys(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> li
     }
     # people who entered the day before were on their way when the event stopped arriving
     blind |= {(journey, stage, day - timedelta(days=1)) for journey, stage, day in blind}
+    names = segment_columns(workspace.journeys)
     columns = {
-        journey.name: tuple(
-            column for column, field in segment_columns((journey,)).items() if field in journey.segments
-        )
+        journey.name: tuple(column for column, field in names.items() if field in journey.segments)
         for journey in workspace.journeys
     }
     made = cubes(frame, columns, blind)
@@ -163,6 +163,7 @@ def _judge(
 ) -> list[PainPoint]:
     seen = [cube.until(each.last_matured_day(night)) for each in journeys for cube in each.cubes]
     seen = [cube for cube in seen if cube.days]
+    previous = [each for each in previous if each.transition in _transitions(journeys)]
     judgement = find_pain_points(seen, ideals, open_findings(previous, night), detector, slices)
     continued = continue_findings(judgement.findings, previous, night)
     carried = {each.pain_point_id for each in continued}
@@ -170,6 +171,18 @@ def _judge(
     tonight = [_pain_point(each, by_name, night, workspace.settings.currency) for each in continued]
     by_transition = {cube.transition: cube for cube in seen}
     return tonight + silent(previous, carried, by_transition, judgement.explained, night)
+
+
+def _transitions(journeys: Sequence[JourneyNight]) -> set[tuple[str, str, str, str]]:
+    """The transitions that the journeys have now: a finding of one that was edited away ends with it."""
+    found = set()
+    for journey in (each.journey for each in journeys):
+        for persona in journey.persona_names():
+            stages = journey.required_stages_of(persona)
+            found |= {
+                (journey.name, persona, stage.name, following.name) for stage, following in pairwise(stages)
+            }
+    return found
 
 
 def _pain_point(

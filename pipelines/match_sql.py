@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from sqlglot import exp
 
-from models.journey import Condition, Journey, Rule, Scalar, segment_columns
+from models.journey import ATTEMPT_SEGMENTS, Condition, Journey, Rule, Scalar, segment_columns
 from models.journey_schema import glob_pattern, unescaped
 
 _NUMBERS = ("value",)
@@ -108,7 +108,7 @@ def attempt_segments_query(journeys: Sequence[tuple[int, Journey]]) -> exp.Expr:
     columns = segment_columns(tuple(journey for _, journey in journeys))
     selects = []
     for number, journey in journeys:
-        own = set(segment_columns((journey,)))
+        own = {*ATTEMPT_SEGMENTS, *journey.segments}
         selects.append(
             with_properties(
                 exp.select(
@@ -116,7 +116,7 @@ def attempt_segments_query(journeys: Sequence[tuple[int, Journey]]) -> exp.Expr:
                     exp.alias_(persona_expression(journey, "e"), "persona"),
                     *(
                         exp.alias_(
-                            field_expression(field, "e") if column in own else exp.null(),
+                            field_expression(field, "e") if field in own else exp.null(),
                             column,
                             quoted=True,
                         )

@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from models.journey import Journey
+from models.journey import Journey, segment_columns
 from models.pain_point import PainPoint
 from pipelines.finding_store import COLUMNS
 from pipelines.report_map import read_map
@@ -41,6 +41,7 @@ def read_report(connection: duckdb.DuckDBPyConnection, journeys: Sequence[Journe
         lost[each.goal] = lost.get(each.goal, 0.0) + (each.point.lost_per_week or 0.0)
     money = [each.money_per_week for each in findings if each.money_per_week is not None]
     health = _health(marts, as_of)
+    segments = segment_columns(tuple(journeys))
     return Report(
         as_of,
         currency,
@@ -50,7 +51,7 @@ def read_report(connection: duckdb.DuckDBPyConnection, journeys: Sequence[Journe
         tuple(lost.items()),
         sum(money) if money else None,
         tuple(row[0] for row in marts.rows("select note from marts.notes order by journey, note")),
-        tuple(read_map(marts, journey, last_days[journey.name], findings) for journey in journeys),
+        tuple(read_map(marts, journey, last_days[journey.name], findings, segments) for journey in journeys),
         _answers(marts),
         health,
         _infos(marts, as_of),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from models.journey import Journey, segment_column
+from models.journey import Journey
 from pipelines.report_views import (
     Cell,
     FindingView,
@@ -28,8 +28,13 @@ LEVELS = (0.6, 0.8, 1.0, 1.25, 1.67)  # bounds of rate / overall rate between th
 
 
 def read_map(
-    marts: Marts, journey: Journey, last: date | None, findings: Sequence[FindingView]
+    marts: Marts,
+    journey: Journey,
+    last: date | None,
+    findings: Sequence[FindingView],
+    segments: Mapping[str, str],
 ) -> JourneyMap:
+    """The map of one journey; ``segments`` maps the columns of all journeys' segments to fields."""
     first = last - MAP_DAYS + timedelta(days=1) if last else None
     days = {"journey": journey.name, "first": first, "last": last}
     ((attempts, first_seen),) = marts.rows(
@@ -46,8 +51,9 @@ def read_map(
         _columns(marts, journey, days, findings),
         tuple(
             table
-            for field in journey.segments
-            if (table := _segment_table(marts, journey, field, days)) is not None
+            for column, field in segments.items()
+            if field in journey.segments
+            and (table := _segment_table(marts, journey, column, field, days)) is not None
         ),
         paths,
         path_attempts,
@@ -173,8 +179,9 @@ def _ways(marts: Marts, journey: Journey, days: dict[str, Any]) -> list[tuple[An
     )
 
 
-def _segment_table(marts: Marts, journey: Journey, field: str, days: dict[str, Any]) -> SegmentTable | None:
-    column = segment_column(field)
+def _segment_table(
+    marts: Marts, journey: Journey, column: str, field: str, days: dict[str, Any]
+) -> SegmentTable | None:
     if not marts.has("stage_funnel", column):  # the journey was edited after the tables were made
         return None
     counts: dict[str | None, dict[str, Rate]] = {}

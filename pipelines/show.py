@@ -135,15 +135,18 @@ def demo(result: DemoResult) -> None:
     console = _console()
     pain_points(result.pain_points)
     console.print("\n[bold]Planted, and what was found[/]")
-    for plant in result.planted:
-        mark = "[green]found[/]  " if plant.found_id else "[red]missed[/] "
+    for outcome in result.planted:
+        plant = outcome.plant
+        mark = "[green]found[/]  " if outcome.found_id else "[red]missed[/] "
         since = f" since {plant.started_on}" if plant.started_on else " all the time"
         console.print(
             f"{mark} {escape(plant.journey)}: {escape(plant.stage)} to {escape(plant.next_stage)}, "
             f"{escape(plant.segment)}, {plant.relative_change:+.0%}{since} (power {plant.power:.2f})"
         )
-        if plant.found_id:
-            console.print(f"         as {plant.found_id}, {escape(plant.found_segment or '')}", style="dim")
+        if outcome.found_id:
+            console.print(
+                f"         as {outcome.found_id}, {escape(outcome.found_segment or '')}", style="dim"
+            )
     extra = ", ".join(result.unplanted) or "none"
     console.print(f"Found but not planted: {escape(extra)}")
     console.print(f"\nWorkspace: {result.workspace}\nJourney map: {result.report}")

@@ -173,7 +173,8 @@ def _remember_run(connection: duckdb.DuckDBPyConnection, workspace: Workspace, s
     connection.execute("delete from state.runs where run_id = ?", [run_id])
     first, last = connection.execute("select min(day), max(day) from lake.days").fetchall()[0]
     as_of = connection.execute(
-        "select max(local_day(h.horizon_us - 1, s.timezone)) "
+        # data that ends within a day of the workspace leaves that day unfinished
+        "select max(local_day(h.horizon_us, s.timezone)) - 1 "
         "from intermediate.horizons as h cross join config.settings as s"
     ).fetchall()[0][0]
     connection.execute(

@@ -28,7 +28,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> DemoResult:
 
 def test_what_was_planted_is_found_and_nothing_else(demo: DemoResult) -> None:
     assert len(demo.planted) == 4
-    assert all(each.power >= 0.95 for each in demo.planted)
+    assert all(each.plant.power >= 0.95 for each in demo.planted)
     missed = [each for each in demo.planted if each.found_id is None]
     assert len(missed) <= 0.2 * len(demo.planted), missed
     assert demo.unplanted == []
@@ -36,10 +36,10 @@ def test_what_was_planted_is_found_and_nothing_else(demo: DemoResult) -> None:
 
 def test_onset_and_loss_are_near_the_truth(demo: DemoResult) -> None:
     rows = {row["pain_point_id"]: row for row in demo.pain_points}
-    for plant in demo.planted:
-        if plant.found_id is None:
+    for outcome in demo.planted:
+        if outcome.found_id is None:
             continue
-        row = rows[plant.found_id]
+        plant, row = outcome.plant, rows[outcome.found_id]
         change = row["observed"] / row["expected"] - 1
         assert change == pytest.approx(plant.relative_change, abs=0.1)
         if plant.started_on is not None:
@@ -53,7 +53,7 @@ def test_truth_is_written_beside_the_data(demo: DemoResult) -> None:
     keys = {"journey", "stage", "next_stage", "segment", "kind", "started_on", "relative_change"}
     assert [set(each) >= keys for each in truth] == [True] * 4
     assert {(each["stage"], each["segment"]) for each in truth} == {
-        (each.stage, each.segment) for each in demo.planted
+        (each.plant.stage, each.plant.segment) for each in demo.planted
     }
 
 

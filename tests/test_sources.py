@@ -378,3 +378,43 @@ segments: [device, properties.amount]
             {"path": f"see>{odd}", "persona": odd, "amount": "12"},
             {"path": "see", "persona": "default", "amount": "15"},
         ]
+
+
+def test_properties_named_like_columns_of_ours_get_columns_of_their_own(tmp_path: Path) -> None:
+    names = ["path", "value", "Plan A", "plan-a", "7"]
+    lines = [
+        json.dumps({"when": f"2026-03-01T10:0{n}:00Z", "what it was": name, "who": "u", "amount": None}
+                   | dict.fromkeys(names, f"v{n}"))
+        for n, name in enumerate(("seen", "bought"))
+    ]  # fmt: skip
+    (tmp_path / "exports").mkdir()
+    (tmp_path / "exports" / "crm.jsonl").write_text("\n".join(lines), "utf-8")
+    (tmp_path / "journeys").mkdir()
+    (tmp_path / "painpoints.toml").write_text(TABLE_CONFIG.replace(', currency = "cur"', ""), "utf-8")
+    segments = ", ".join(f'"properties.{name}"' for name in names)
+    (tmp_path / "journeys" / "shop.yaml").write_text(JOURNEY + f"segments: [{segments}]\n", "utf-8")
+    with run_steps(tmp_path) as db:
+        (attempt,) = rows(
+            db, "select path, property_path, property_value, plan_a, plan_a_2, property_7 from marts.attempts"
+        )
+        assert attempt == {"path": "see>buy"} | dict.fromkeys(list(attempt)[1:], "v0")
+
+
+def test_a_finding_of_a_journey_that_was_edited_away_ends_with_it(tmp_path: Path) -> None:
+    lines = [
+        f"2026-03-{day + 1:02d} 10:{n:02d}:00,{what},u{day}-{n},mobile,"
+        for day in range(20)
+        for n in range(40)
+        for what in (("visit",) if n % 4 else ("visit", "cart", "buy"))
+    ]
+    folder = make_workspace(tmp_path / "shop", lines=lines)
+    with run_steps(folder) as db:
+        assert db.execute("select count(*) from marts.pain_points").fetchall() == [(1,)]
+    journey = (folder / "journeys" / "shop.yaml").read_text("utf-8")
+    (folder / "journeys" / "shop.yaml").write_text(journey.replace("name: cart", "name: basket"), "utf-8")
+    (folder / "published.before").hardlink_to(folder / "painpoints.duckdb")
+    run_steps(folder).close()
+    (folder / "after.link").hardlink_to(folder / "painpoints.duckdb")
+    with duckdb.connect(str(folder / "after.link"), read_only=True) as db:
+        found = db.execute("select stage, next_stage from marts.pain_points").fetchall()
+        assert found == [("visit", "basket")]
