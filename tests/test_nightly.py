@@ -60,8 +60,7 @@ def published(tmp_path: Path) -> Path:
             "create table marts.pain_points (pain_point_id text, headline text, status text, owner text, "
             "lost_per_week double, lost_value double, lost_low double, currency text, q_value double)"
         )
-        connection.execute("create table marts.pain_point_history (night date)")
-        connection.execute("create table marts.notes (night date)")
+        connection.execute("create table marts.runs (data_as_of date)")
         connection.execute(
             "create table marts.tracking_health "
             "(source text, day date, check_name text, status text, detail text)"
@@ -79,7 +78,7 @@ def insert(path: Path, table: str, *rows: tuple[Any, ...]) -> None:
 
 
 def add_findings(path: Path) -> None:
-    insert(path, "pain_point_history", (NIGHT - timedelta(days=1),), (NIGHT,))
+    insert(path, "runs", (NIGHT - timedelta(days=1),), (NIGHT,))
     insert(
         path,
         "pain_points",
