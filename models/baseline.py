@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 from scipy.special import expit, logit
 
 from models.cube import Bools, Floats, TransitionCube
@@ -14,7 +13,9 @@ from models.cube import Bools, Floats, TransitionCube
 # A run of days shares its ups and downs: with autocorrelation 0.5 the variance of a sum of daily
 # shocks is three times that of independent ones.
 AUTOCORRELATION_INFLATION = 3.0
-LEAST_SHOCK = 0.01  # of the log-odds; no shop's days are all alike
+# What is believed of a day's common shock (log-odds) before seeing a shop, and how many days it weighs.
+PRIOR_SHOCK, PRIOR_DEGREES = 0.05, 6.0
+WEEKDAY_PRIOR = 0.05  # standard deviation of a weekday's effect: a few per cent of the odds
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,15 @@ class Baseline:
     attempts: Floats
     shock: float
     days: int
+
+    def shock_variance(self, squares: Floats, information: Floats) -> Floats:
+        """Variance that common day shocks add to a count's difference from its expectation.
+
+        ``squares`` is the sum over days of the squared binomial information, ``information`` its sum.
+        The days judged have their own shocks, and the baseline's days had theirs.
+        """
+        judged, usual = squares, information**2 / max(self.days, 1)
+        return self.shock**2 * AUTOCORRELATION_INFLATION * (judged + usual)
 
     def rates(self, weekdays: npt.NDArray[np.int64]) -> Floats:
         """Expected rates, shape (leaves, len(weekdays))."""
@@ -100,8 +110,7 @@ def _weekday_effects(cube: TransitionCube, trials: Floats, hits: Floats, leaf: F
         on = days == weekday
         surplus = float((hits[:, on] - trials[:, on] * mean).sum())
         information = float((trials[:, on] * mean * (1 - mean)).sum())
-        # a prior with standard deviation 0.05: weekdays differ by a few per cent of the odds
-        effects[weekday] = surplus / (information + 1 / 0.05**2)
+        effects[weekday] = surplus / (information + 1 / WEEKDAY_PRIOR**2)
     return effects
 
 
@@ -111,13 +120,18 @@ def _day_shock(cube: TransitionCube, trials: Floats, hits: Floats, baseline: Bas
     information = (trials * rates * (1 - rates)).sum(axis=0)
     used = information > 0
     if used.sum() < 7:
-        return 0.05  # too few days to tell; a common size
+        return PRIOR_SHOCK
     # trimmed: a day of an incident must not make every later one look normal
-    excess = surplus[used] ** 2 - information[used]
     order = np.argsort(np.abs(surplus[used]) / np.sqrt(information[used]))
     keep = order[: max(7, int(0.95 * used.sum()))]
-    variance = max(float(excess[keep].sum()) / float((information[used][keep] ** 2).sum()), LEAST_SHOCK**2)
-    # few days know a variance badly, and one taken too small calls a usual week a regression: the upper
-    # end of its 80 % interval is used
-    degrees = len(keep) - 1
-    return float(np.sqrt(variance * degrees / stats.chi2.ppf(0.1, degrees)))
+    # the leaves' rates and the weekdays were fitted to these same days and took their part of the spread
+    days = weekdays_of(cube)[used]
+    by_weekday = np.bincount(days, weights=information[used], minlength=7)
+    fitted = float((by_weekday / (by_weekday + 1 / WEEKDAY_PRIOR**2)).sum())
+    degrees = max(len(keep) - max(fitted, 1.0), 1.0)
+    spread = float((surplus[used][keep] ** 2).sum()) * len(keep) / degrees
+    excess = max(spread - float(information[used][keep].sum()), 0.0)
+    variance = excess / float((information[used][keep] ** 2).sum())
+    # few days know a variance badly, and one taken too small calls a usual week a regression
+    pooled = (degrees * variance + PRIOR_DEGREES * PRIOR_SHOCK**2) / (degrees + PRIOR_DEGREES)
+    return float(np.sqrt(pooled))

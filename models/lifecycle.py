@@ -17,6 +17,7 @@ from models.scan import recent_counts
 KEEP_RESOLVED = timedelta(days=14)
 SETTLED_AFTER = timedelta(days=14)
 WORSE, BETTER = 1.3, 0.5
+MOST_RECENT_DAYS = 28
 
 
 @dataclass(frozen=True)
@@ -98,13 +99,17 @@ def silent(
                 kept.append(each)
             continue
         cube = cubes.get(each.transition)
-        status = "ongoing" if cube is None else _status_of_silent(each, cube, explained[each.transition])
+        # the longer it is silent, the more days can testify to a recovery: small gaps need many
+        days = min(max((night - each.last_seen).days, RECENT_DAYS), MOST_RECENT_DAYS)
+        status = (
+            "ongoing" if cube is None else _status_of_silent(each, cube, explained[each.transition], days)
+        )
         # last_seen of a resolved one says when it was resolved
         kept.append(replace(each, status=status, last_seen=night if status == "resolved" else each.last_seen))
     return kept
 
 
-def _status_of_silent(each: PainPoint, cube: TransitionCube, explained: Explained) -> str:
+def _status_of_silent(each: PainPoint, cube: TransitionCube, explained: Explained, days: int) -> str:
     if each.kind == "regression":
         if explained.rates is None:
             return "ongoing"
@@ -112,7 +117,7 @@ def _status_of_silent(each: PainPoint, cube: TransitionCube, explained: Explaine
     else:
         rates = np.full(cube.matured.shape, each.expected)
         usable = cube.without(explained.cells)
-    recent = recent_counts(usable, rates, cube.slice_named(each.segment), RECENT_DAYS)
+    recent = recent_counts(usable, rates, cube.slice_named(each.segment), days)
     gap = 1 - each.observed / each.expected
     if recent.has_made_good(gap):
         return "resolved"

@@ -15,12 +15,7 @@ import numpy.typing as npt
 from scipy import stats
 from scipy.special import expit, logit
 
-from models.baseline import (
-    AUTOCORRELATION_INFLATION,
-    Baseline,
-    fit_baseline,
-    weekdays_of,
-)
+from models.baseline import Baseline, fit_baseline, weekdays_of
 from models.cube import Bools, Floats, Slice, SliceSet, TransitionCube
 from models.evidence import lower_tail, signed_root_deviance
 
@@ -165,7 +160,7 @@ def _strongest(
         )
         squares = (sums.information[:, -window:] ** 2).sum(axis=1)
         adjusted, variance = _against_others(
-            n, k, e, info, squares, slices.whole, reference.baseline.shock, baseline_weight
+            n, k, e, info, squares, slices.whole, reference.baseline, baseline_weight
         )
         enough = (np.minimum(e, adjusted) >= LEAST_EXPECTED) & (n - e >= LEAST_FAILURES)
         falls = (k < e * (1 - margin)) & (k < adjusted * (1 - margin))
@@ -202,7 +197,7 @@ def _against_others(
     info: Floats,
     squares: Floats,
     whole: int,
-    shock: float,
+    baseline: Baseline,
     baseline_weight: Floats,
 ) -> tuple[Floats, Floats]:
     """Expected successes and their variance for each slice of one window.
@@ -216,17 +211,14 @@ def _against_others(
     others = np.clip((rest_k + 0.5) / (rest_n + 1), 1e-4, 1 - 1e-4)
     usual = np.clip((rest_e + 0.5) / (rest_n + 1), 1e-4, 1 - 1e-4)
     # the others' shift counts as far as they are many enough to know it
-    trust = rest_info / (rest_info + 1 / max(shock, 0.02) ** 2)
+    trust = rest_info / (rest_info + 1 / max(baseline.shock, 0.02) ** 2)
     shift = (logit(others) - logit(usual)) * trust
     p = np.clip((e + 1e-9) / (n + 2e-9), 1e-6, 1 - 1e-6)
     adjusted = n * expit(logit(p) + shift)
     shift_variance = trust**2 / np.maximum(rest_info, 1e-9) * (rest_info > 0)
-    left_over = (1 - trust) ** 2 * shock**2 * AUTOCORRELATION_INFLATION
-    variance = info + info**2 * shift_variance + left_over * squares
-    adjusted[whole], variance[whole] = (
-        e[whole],
-        info[whole] + shock**2 * AUTOCORRELATION_INFLATION * squares[whole],
-    )
+    common = baseline.shock_variance(squares, info)
+    variance = info + info**2 * shift_variance + (1 - trust) ** 2 * common
+    adjusted[whole], variance[whole] = e[whole], info[whole] + common[whole]
     # the baseline's own uncertainty: its rate came from finitely many attempts
     return adjusted, variance + info * n / np.maximum(baseline_weight, 1)
 
@@ -252,9 +244,9 @@ def since(
     information = np.where(cells, cube.matured * rates * (1 - rates), 0)
     by_day = information.sum(axis=0)
     weight = float(reference.baseline.attempts[chosen.leaves].sum())
-    variance = float(information.sum()) * (
-        1 + float(cube.matured[cells].sum()) / max(weight, 1.0)
-    ) + reference.baseline.shock**2 * AUTOCORRELATION_INFLATION * float((by_day**2).sum())
+    own = float(information.sum()) * (1 + float(cube.matured[cells].sum()) / max(weight, 1.0))
+    common = reference.baseline.shock_variance((by_day**2).sum(), by_day.sum())
+    variance = own + float(common)
     return Shortfall(chosen, started, cells, float(expected.sum()), variance, p, reference.baseline.days)
 
 

@@ -16,9 +16,9 @@ from pipelines.demo import DemoResult, make_demo
 from pipelines.steps import quiet
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
-# Never used while the detector or the shop was tuned; those were 7 and 101 to 106.
+# Never used while the detector or the shop was tuned; those were 7 and 101 to 106, and seed 25 led to a fix.
 SEED = 21
-SLOW_SEEDS = (22, 23, 24, 25, 26)
+SLOW_SEEDS = (31, 32, 33, 34, 35)
 
 
 @pytest.fixture(scope="module")
