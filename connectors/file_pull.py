@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from glob import glob
+from glob import escape, glob
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,15 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class FileSet:
-    """The files of one dataset of a source: a glob relative to the workspace, and how to split one."""
+    """The files of one dataset of a source: a glob relative to the workspace, and how to split one.
+
+    ``recipe`` names what ``split`` depends on besides the file: another recipe reads the file again.
+    """
 
     key: str
     pattern: str
     split: Split
+    recipe: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,11 @@ def pull_files(
         for path in _matching(workspace, file_set):
             origin = path.relative_to(workspace).as_posix() if path.is_relative_to(workspace) else str(path)
             stat = path.stat()
-            stamp = {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+            stamp = {
+                "size": stat.st_size,
+                "mtime_ns": stat.st_mtime_ns,
+                "recipe": file_set.recipe,
+            }
             before = known.get(origin, {})
             if {key: before.get(key) for key in stamp} == stamp:
                 skipped += 1
@@ -67,7 +75,7 @@ def pull_files(
             if stat.st_size == 0:
                 raise FileUnreadable("the file is empty", where=path, remedy="Export it again, or remove it")
             digest = sha256_of(path)
-            if before.get("sha256") == digest:
+            if before.get("sha256") == digest and before.get("recipe") == file_set.recipe:
                 skipped += 1
             else:
                 incoming = list(file_set.split(path, lake.incoming_folder()))
@@ -82,9 +90,14 @@ def pull_files(
     return PullReport(lake.source, read, skipped, rows, tuple(sorted(changed)))
 
 
+def matching(workspace: Path, pattern: str) -> str:
+    """The pattern below a workspace whose own path may hold ``[`` or ``*``."""
+    return str(Path(escape(str(workspace))) / pattern)
+
+
 def _matching(workspace: Path, file_set: FileSet) -> list[Path]:
     # glob() of the standard library, as pathlib's takes no absolute patterns
-    found = sorted(Path(path) for path in glob(str(workspace / file_set.pattern), recursive=True))
+    found = sorted(Path(path) for path in glob(matching(workspace, file_set.pattern), recursive=True))
     files = [path for path in found if path.is_file()]
     if not files:
         raise FileMissing(

@@ -40,4 +40,4 @@ def _file_set(
     def split(path: Path, folder: Path) -> Iterable[Incoming]:
         return split_rows(path, folder, dataset=dataset, at_column=at_column, needed=needed, zone=zone)
 
-    return FileSet(f"sources.{source}.{dataset}", pattern, split)
+    return FileSet(f"sources.{source}.{dataset}", pattern, split, recipe=str(zone))

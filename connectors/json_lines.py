@@ -38,6 +38,9 @@ def read_records(path: Path) -> Iterator[tuple[int, bytes, Record]]:
                         where=path,
                         remedy="The file must hold one event object a line (JSONL), not an array",
                     )
+                if b"\\ud" in line.lower():
+                    # half an emoji, where a vendor cut a long text: no UTF-8, so it becomes "?"
+                    line = json.dumps(record, ensure_ascii=False).encode("utf-8", "replace")
                 yield number, line, record
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise FileUnreadable(

@@ -123,7 +123,11 @@ class SourceLake:
             after = Manifest(self.source, day, kept + new, datetime.now(UTC))
             if before is None or before.version != after.version:
                 changed.append(day)
-            self._write_manifest(after)
+            if after.parts:
+                self._write_manifest(after)
+            else:  # nothing is left of the day: it has not landed any more
+                (self._folder(day) / MANIFEST).unlink()
+                shutil.rmtree(self._folder(day))
         return changed
 
     def _adopt(self, origin: str, incoming: Incoming) -> Part:

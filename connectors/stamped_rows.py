@@ -40,7 +40,7 @@ def split_rows(
             at = (moment - EPOCH) // timedelta(microseconds=1)
             text = {str(key): _text(value) for key, value in row.items()}
             line = json.dumps({"at": at, "row": text}, ensure_ascii=False)
-            yield moment.astimezone(zone).date(), line.encode()
+            yield moment.astimezone(zone).date(), line.encode("utf-8", "replace")
 
     return write_days(stamped(), folder, dataset)
 

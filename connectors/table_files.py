@@ -26,4 +26,5 @@ def file_set(source: str, pattern: str, columns: Mapping[str, str], zone: ZoneIn
             zone=zone,
         )
 
-    return FileSet(f"sources.{source}.files", pattern, split)
+    recipe = f"{zone} {columns['event_at']}"
+    return FileSet(f"sources.{source}.files", pattern, split, recipe)

@@ -103,17 +103,12 @@ class TransitionCube:
                         found.setdefault(mask.tobytes(), Slice(conditions, mask))
         return SliceSet.of(list(found.values()))
 
-    def slice_named(self, name: str) -> Slice:
-        """The slice that a segment text describes; leaves it never saw make it empty."""
-        conditions: list[Condition] = []
-        if name != ALL:
-            for part in name.split(" & "):
-                column, _, value = part.partition("=")
-                conditions.append((column, None if value == "(none)" else value))
+    def slice_of(self, conditions: tuple[Condition, ...]) -> Slice:
+        """The slice with these conditions; values it never saw make it empty."""
         mask = np.ones(len(self.leaf_values), dtype=np.bool_)
         for column, wanted in conditions:
             mask &= self._where(column, wanted)
-        return Slice(tuple(conditions), mask)
+        return Slice(conditions, mask)
 
     def overlap(self, one: Slice, other: Slice) -> float:
         """Jaccard index of two slices in attempts, in [0, 1]."""

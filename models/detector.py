@@ -8,11 +8,21 @@ from datetime import date, timedelta
 
 import numpy as np
 
+from models.baseline import PRIOR_SHOCK
 from models.cube import Bools, Floats, Slice, SliceSet, TransitionCube
 from models.evidence import benjamini_hochberg
 from models.finding import Exclusion, Finding, Kind, OpenFinding
 from models.losses import loss_of
-from models.scan import Recent, Shortfall, make_reference, recent_counts, scan_regressions, since
+from models.scan import (
+    Recent,
+    Reference,
+    Shortfall,
+    explain_away,
+    make_reference,
+    recent_counts,
+    scan_regressions,
+    since,
+)
 from models.standing import STANDING_DAYS, Gap, scan_standing_gaps
 
 SEGMENT_DEPTH = 2
@@ -60,87 +70,123 @@ def find_pain_points(
     to the ideal conversion at b. ``slices`` may be given, per transition, to spare making them again
     for every night of a replay.
     """
-    candidates: list[Finding] = []
-    quiet_tests = 0
-    explained = {}
-    for cube in cubes:
-        scanned = slices[cube.transition] if slices is not None else cube.slices(SEGMENT_DEPTH)
-        found, tests, explained[cube.transition] = _scan(cube, scanned, ideals, open_findings, settings)
-        candidates += found
-        quiet_tests += tests - len(found)
-    # scans that found nothing belong to the family as well: their p-values count as 1
-    p_values = np.array([each.p_value for each in candidates] + [1.0] * max(quiet_tests, 0))
-    q_values = benjamini_hochberg(p_values)
-    findings = [
-        replace(each, q_value=float(q))
-        for each, q in zip(candidates, q_values, strict=False)
-        if q <= settings.false_discovery_rate and each.lost_low > 0 and not each.is_over
+    scans = [
+        _scan(
+            cube,
+            slices[cube.transition] if slices is not None else cube.slices(SEGMENT_DEPTH),
+            ideals.get((cube.journey, cube.persona, cube.next_stage)),
+            [each for each in open_findings if each.transition == cube.transition],
+            settings,
+        )
+        for cube in cubes
     ]
+    # scans that found nothing belong to the family as well: their p-values count as 1
+    p_values = [each.finding.p_value for scan in scans for each in scan.candidates]
+    quiet = max(sum(scan.tests for scan in scans) - len(p_values), 0)
+    q_values = iter(benjamini_hochberg(np.array(p_values + [1.0] * quiet)).tolist())
+    findings = []
+    explained = {}
+    for cube, scan in zip(cubes, scans, strict=True):
+        told = []
+        for each in scan.candidates:
+            finding = replace(each.finding, q_value=next(q_values))
+            sure = finding.q_value <= settings.false_discovery_rate and finding.lost_low > 0
+            if sure and not finding.is_over:
+                findings.append(finding)
+                told.append(each)
+        explained[cube.transition] = _explained_by(cube, scan, told)
     return Judgement(tuple(sorted(findings, key=lambda each: -each.lost_low)), explained)
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A finding before the night's other tests are known, and the regression it stands on, if it does."""
+
+    finding: Finding
+    fall: Shortfall | None
+
+
+@dataclass(frozen=True)
+class _Scan:
+    """What the scans of one transition brought; ``tests`` is how many there were."""
+
+    candidates: tuple[_Candidate, ...]
+    tests: int
+    reference: Reference | None
+
+
+def _explained_by(cube: TransitionCube, scan: _Scan, told: Sequence[_Candidate]) -> Explained:
+    # only what is told explains: a finding that is not told again must not hide in its own effect
+    cells: Bools = np.zeros(cube.matured.shape, dtype=np.bool_)
+    if scan.reference is None:
+        return Explained(None, cells)
+    rates = scan.reference.rates
+    for fall in (each.fall for each in told if each.fall is not None):
+        rates = explain_away(cube, rates, fall)
+        cells |= fall.cells
+    return Explained(rates, cells)
 
 
 def _scan(
     cube: TransitionCube,
     slices: SliceSet,
-    ideals: Mapping[tuple[str, str, str], float],
-    open_findings: Sequence[OpenFinding],
+    ideal: float | None,
+    earlier: Sequence[OpenFinding],
     settings: DetectorSettings,
-) -> tuple[list[Finding], int, Explained]:
-    """Candidates of one transition, how many scans were made, and what they explain."""
-    ideal = ideals.get((cube.journey, cube.persona, cube.next_stage))
-    earlier = [each for each in open_findings if each.transition == cube.transition]
+) -> _Scan:
     frozen = [each.started_on for each in earlier if each.started_on is not None and not each.is_resolved]
     least_p = 4 * settings.false_discovery_rate
     explained: Bools = np.zeros(cube.matured.shape, dtype=np.bool_)
     exclusions: list[Exclusion] = []
-    findings, tests, shock, rates = [], 0, 0.05, None
+    candidates: list[_Candidate] = []
+    tests, shock = 0, PRIOR_SHOCK
     reference = make_reference(cube, min(frozen, default=None))
     if reference is not None:
         tests += 1
         shock = reference.baseline.shock
-        falls, rates = scan_regressions(cube, reference, slices, margin=settings.margin, least_p=least_p)
+        falls, _ = scan_regressions(cube, reference, slices, margin=settings.margin, least_p=least_p)
+        taken: set[str] = set()
         for fall in falls:
             older = _older(cube, "regression", fall.slice, fall.started, earlier)
-            if older is not None and older.is_settled and older.started_on is not None:
+            if older is not None and older.pain_point_id in taken:
+                continue  # it fell again: the finding that is told already covers all days since it began
+            if older is not None:
+                taken.add(older.pain_point_id)
+            if older is not None and older.is_settled and not older.is_resolved and older.started_on:
                 fall = since(cube, reference.rates, reference, fall.slice, older.started_on, fall.p_value)
             explained |= fall.cells
             exclusions.append((fall.slice.conditions, fall.started))
-            findings.append(
-                _finding(
-                    cube,
-                    "regression",
-                    fall,
-                    started=fall.started,
-                    ideal=ideal,
-                    recent=recent_counts(cube, reference.rates, fall.slice, RECENT_DAYS, fall.started),
-                    provisional=reference.baseline.days < FULL_BASELINE_DAYS,
-                    excluded=(),
-                    older=older,
-                )
+            finding = _finding(
+                cube,
+                "regression",
+                fall,
+                started=fall.started,
+                ideal=ideal,
+                recent=recent_counts(cube, reference.rates, fall.slice, RECENT_DAYS, fall.started),
+                provisional=reference.baseline.days < FULL_BASELINE_DAYS,
+                excluded=(),
+                older=older,
             )
+            candidates.append(_Candidate(finding, fall))
     if ideal is not None:
         tests += 1
         ideal_rates = np.full(cube.matured.shape, ideal)
         for gap in scan_standing_gaps(
             cube, slices, explained, ideal=ideal, shock=shock, margin=settings.margin, least_p=least_p
         ):
-            findings.append(
-                _finding(
-                    cube,
-                    "below_ideal",
-                    gap,
-                    started=None,
-                    ideal=ideal,
-                    recent=recent_counts(cube, ideal_rates, gap.slice, RECENT_DAYS),
-                    provisional=gap.days < STANDING_DAYS,
-                    excluded=(
-                        *exclusions,
-                        *((each.conditions, None) for each in gap.already_found),
-                    ),
-                    older=_older(cube, "below_ideal", gap.slice, None, earlier),
-                )
+            finding = _finding(
+                cube,
+                "below_ideal",
+                gap,
+                started=None,
+                ideal=ideal,
+                recent=recent_counts(cube, ideal_rates, gap.slice, RECENT_DAYS),
+                provisional=gap.days < STANDING_DAYS,
+                excluded=(*exclusions, *((each.conditions, None) for each in gap.already_found)),
+                older=_older(cube, "below_ideal", gap.slice, None, earlier),
             )
-    return findings, tests, Explained(rates, explained)
+            candidates.append(_Candidate(finding, None))
+    return _Scan(tuple(candidates), tests, reference)
 
 
 def _older(
@@ -155,16 +201,17 @@ def _older(
     It has the same attempts under a near-equal segment; or, as long as it is young, it began at the
     same time in a wider or narrower segment: the first nights often see a drop before they see whose.
     """
-    best: tuple[float, bool, str] | None = None
+    best: tuple[float, bool, int, str] | None = None
     chosen = None
     for each in (each for each in earlier if each.kind == kind):
-        slice_then = cube.slice_named(each.segment)
+        slice_then = cube.slice_of(each.conditions)
         overlap = cube.overlap(found, slice_then)
         if overlap < SAME_SEGMENT_OVERLAP and not (
             _is_nested(found, slice_then) and _began_together(each, started)
         ):
             continue
-        rank = (overlap, not each.is_resolved, each.pain_point_id)
+        # of equals the one that was there first
+        rank = (overlap, not each.is_resolved, -each.first_seen.toordinal(), each.pain_point_id)
         if best is None or rank > best:
             best, chosen = rank, each
     return chosen

@@ -13,7 +13,10 @@ def parse_duration(value: object) -> timedelta:
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhdw])\s*", value) if isinstance(value, str) else None
     if match is None or float(match[1]) == 0:
         raise ValueError(f"{value!r} is no duration; write for example 90s, 30m, 12h, 7d or 2w")
-    return timedelta(**{_UNITS[match[2]]: float(match[1])})
+    try:
+        return timedelta(**{_UNITS[match[2]]: float(match[1])})
+    except OverflowError:
+        raise ValueError(f"{value!r} is longer than any data") from None
 
 
 def microseconds(duration: timedelta) -> int:

@@ -29,8 +29,9 @@ class OpenFinding:
     persona: str
     stage: str
     next_stage: str
-    segment: str
+    conditions: Conditions
     started_on: date | None
+    first_seen: date
     is_settled: bool
     is_resolved: bool
 
@@ -106,6 +107,7 @@ class Finding:
     def evidence(self) -> dict[str, Any]:
         """The numbers behind the sentence, for the evidence column."""
         return {
+            "segment": [list(condition) for condition in self.conditions],
             "first_day": self.first_day.isoformat(),
             "last_day": self.last_day.isoformat(),
             "unseen_days": [day.isoformat() for day in self.unseen_days],

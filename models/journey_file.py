@@ -102,6 +102,8 @@ def _refuse_repeated_keys(node: yaml.Node, path: Path | str) -> None:
     if isinstance(node, yaml.MappingNode):
         seen = set()
         for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise JourneyError(path, key.start_mark.line + 1, "", "a key must be a plain text")
             if key.value in seen:
                 what = "this key is written twice"
                 raise JourneyError(path, key.start_mark.line + 1, str(key.value), what)

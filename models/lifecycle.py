@@ -40,8 +40,9 @@ def open_findings(previous: Sequence[PainPoint], night: date) -> list[OpenFindin
             each.persona,
             each.stage,
             each.next_stage,
-            each.segment,
+            each.conditions,
             each.started_on,
+            each.first_seen,
             night - each.first_seen > SETTLED_AFTER,
             not each.is_open,
         )
@@ -117,7 +118,7 @@ def _status_of_silent(each: PainPoint, cube: TransitionCube, explained: Explaine
     else:
         rates = np.full(cube.matured.shape, each.expected)
         usable = cube.without(explained.cells)
-    recent = recent_counts(usable, rates, cube.slice_named(each.segment), days)
+    recent = recent_counts(usable, rates, cube.slice_of(each.conditions), days)
     gap = 1 - each.observed / each.expected
     if recent.has_made_good(gap):
         return "resolved"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import date
+
+from models.finding import Conditions
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,11 @@ class PainPoint:
     @property
     def transition(self) -> tuple[str, str, str, str]:
         return (self.journey, self.persona, self.stage, self.next_stage)
+
+    @property
+    def conditions(self) -> Conditions:
+        """The segment as data: its text may hold any character, so it is never taken apart."""
+        return tuple((column, value) for column, value in json.loads(self.evidence)["segment"])
 
     @property
     def is_open(self) -> bool:

@@ -97,7 +97,7 @@ def scan_regressions(
         if best is None or best.p_value > least_p:
             break
         found.append(best)
-        rates = _explained(cube, rates, best)
+        rates = explain_away(cube, rates, best)
     return found, rates
 
 
@@ -250,7 +250,7 @@ def since(
     return Shortfall(chosen, started, cells, float(expected.sum()), variance, p, reference.baseline.days)
 
 
-def _explained(cube: TransitionCube, rates: Floats, found: Shortfall) -> Floats:
+def explain_away(cube: TransitionCube, rates: Floats, found: Shortfall) -> Floats:
     """Rates with the effect of a finding multiplied into its cells, on the log-odds scale."""
     trials = cube.matured[found.cells].sum()
     observed = np.clip((cube.advanced[found.cells].sum() + 0.5) / (trials + 1), 1e-4, 1 - 1e-4)

@@ -14,6 +14,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
+import duckdb
 import typer
 from rich.console import Console
 
@@ -52,6 +53,9 @@ def main() -> None:
         app()
     except (PainpointsError, SourceError, JourneyError) as error:
         Console(stderr=True, highlight=False, soft_wrap=True).print(f"error: {error}", markup=False)
+        sys.exit(1)
+    except duckdb.Error as error:
+        print(f"error: DuckDB: {error}. What was published before is intact", file=sys.stderr)
         sys.exit(1)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""

@@ -19,9 +19,9 @@ from models.headline import headline, percent
 from models.journey import Journey, segment_columns
 from models.lifecycle import Continued, continue_findings, open_findings, silent
 from models.pain_point import PainPoint
-from pipelines.errors import NothingLanded
 from pipelines.finding_sql import counts_query, segment_filter
 from pipelines.finding_store import (
+    forget_nights_after,
     judged_nights,
     make_state,
     pain_points_of,
@@ -38,6 +38,7 @@ class JourneyNight:
     """A journey's part of a night: its cubes, and how its last matured day follows from the night."""
 
     journey: Journey
+    columns: tuple[str, ...]
     cubes: tuple[TransitionCube, ...]
     horizon_day: date
 
@@ -64,7 +65,7 @@ def detect_nights(
     """Judge the night of the data's end and every night before it that was not judged; returns them.
 
     On the first connection the past ``replay_nights`` are judged one after the other, as they would
-    have been: a night sees only attempts that were over by then. Raises NothingLanded.
+    have been: a night sees only attempts that were over by then.
     """
     make_state(connection)
     journeys = _journeys(connection, workspace)
@@ -73,6 +74,7 @@ def detect_nights(
     detector = DetectorSettings(settings.false_discovery_rate, settings.margin)
     ideals = _ideals(workspace.journeys)
     slices = {cube.transition: cube.slices(SEGMENT_DEPTH) for each in journeys for cube in each.cubes}
+    forget_nights_after(connection, night)  # a source that came later may end earlier
     judged = judged_nights(connection)
     earliest = min((each.first_night for each in journeys if each.cubes), default=night)
     nights = _nights_to_judge(min(earliest, night), night, judged, settings.replay_nights)
@@ -101,10 +103,6 @@ def _nights_to_judge(earliest: date, night: date, judged: Sequence[date], replay
 
 
 def _journeys(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> list[JourneyNight]:
-    if not connection.execute(
-        "select 1 from information_schema.tables where table_schema = 'marts' and table_name = 'stage_funnel'"
-    ).fetchall():
-        raise NothingLanded(f"{workspace.root}: nothing is built yet. Run `painpoints build` first")
     frame = read_frame(connection, "select * from marts.stage_funnel where next_stage is not null")
     horizons = dict(
         connection.execute(
@@ -136,7 +134,7 @@ def _journeys(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> li
         # data that ends within a day leaves that day unfinished
         last = end.date() - timedelta(days=1)
         own = tuple(cube for cube in made if cube.journey == journey.name)
-        nights.append(JourneyNight(journey, own, last))
+        nights.append(JourneyNight(journey, columns[journey.name], own, last))
     return nights
 
 
@@ -163,7 +161,13 @@ def _judge(
 ) -> list[PainPoint]:
     seen = [cube.until(each.last_matured_day(night)) for each in journeys for cube in each.cubes]
     seen = [cube for cube in seen if cube.days]
-    previous = [each for each in previous if each.transition in _transitions(journeys)]
+    known = _transitions(journeys)
+    previous = [
+        each
+        for each in previous
+        if each.transition in known
+        and {column for column, _ in each.conditions} <= set(known[each.transition])
+    ]
     judgement = find_pain_points(seen, ideals, open_findings(previous, night), detector, slices)
     continued = continue_findings(judgement.findings, previous, night)
     carried = {each.pain_point_id for each in continued}
@@ -173,15 +177,18 @@ def _judge(
     return tonight + silent(previous, carried, by_transition, judgement.explained, night)
 
 
-def _transitions(journeys: Sequence[JourneyNight]) -> set[tuple[str, str, str, str]]:
-    """The transitions that the journeys have now: a finding of one that was edited away ends with it."""
-    found = set()
-    for journey in (each.journey for each in journeys):
-        for persona in journey.persona_names():
-            stages = journey.required_stages_of(persona)
-            found |= {
-                (journey.name, persona, stage.name, following.name) for stage, following in pairwise(stages)
-            }
+def _transitions(
+    journeys: Sequence[JourneyNight],
+) -> dict[tuple[str, str, str, str], tuple[str, ...]]:
+    """The transitions that the journeys have now, each with its segment columns.
+
+    A finding of a transition or a segment that was edited away ends with it.
+    """
+    found = {}
+    for each in journeys:
+        for persona in each.journey.persona_names():
+            for stage, following in pairwise(each.journey.required_stages_of(persona)):
+                found[(each.journey.name, persona, stage.name, following.name)] = each.columns
     return found
 
 

@@ -9,6 +9,7 @@ from glob import glob
 import duckdb
 
 from connectors.errors import LakeDamaged
+from connectors.file_pull import matching
 from models.journey import Journey
 from models.journey_file import JourneyError
 from pipelines.errors import PainpointsError
@@ -24,7 +25,7 @@ def examine(workspace: Workspace) -> Iterator[Remark]:
     yield Remark("ok", str(workspace.config_path), "the config is read")
     for name, source in workspace.settings.sources.items():
         for file_set in file_sets_of(name, source, workspace.settings.zone_of(name)):
-            count = len(glob(str(workspace.root / file_set.pattern), recursive=True))
+            count = len(glob(matching(workspace.root, file_set.pattern), recursive=True))
             if count:
                 yield Remark("ok", file_set.key, f"{count} files match {file_set.pattern!r}")
             else:
@@ -44,6 +45,9 @@ def examine(workspace: Workspace) -> Iterator[Remark]:
     for journey in journeys:
         stages = ", ".join(stage.name for stage in journey.stages)
         yield Remark("ok", journey.path, f"journey {journey.name}: {stages}")
+        for stage in (each for each in journey.stages if each.ideal.auto):
+            what = f"`ideal: auto` of stage {stage.name!r} is not computed by this version; write numbers"
+            yield Remark("note", f"{journey.path}, line {stage.line}", what)
     yield from _rules(workspace, journeys)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
-from pipelines.errors import NothingLanded
+from pipelines.errors import NothingLanded, PainpointsError
 from pipelines.workspace import open_workspace
 
 
@@ -19,7 +19,13 @@ def connect(workspace: str | Path = ".") -> duckdb.DuckDBPyConnection:
     published = open_workspace(Path(workspace)).published
     if not published.exists():
         raise NothingLanded(f"{published}: nothing is published yet. Run `painpoints run` first")
-    return duckdb.connect(str(published), read_only=True)
+    try:
+        return duckdb.connect(str(published), read_only=True)
+    except duckdb.Error as error:
+        raise PainpointsError(
+            f"{published}: cannot be opened ({str(error).splitlines()[0]}). Close the program that has it "
+            "open for writing; if it is damaged, `painpoints build` publishes it anew"
+        ) from error
 
 
 def pain_points(workspace: str | Path = ".") -> pd.DataFrame:

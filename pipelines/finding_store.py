@@ -45,6 +45,27 @@ def make_state(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
+def forget_nights_after(connection: duckdb.DuckDBPyConnection, night: date) -> None:
+    """Drop what was said of nights that the data does not reach any more."""
+    connection.execute("delete from state.nights where night > ?", [night])
+    connection.execute("delete from state.pain_point_history where night > ?", [night])
+
+
+def mark_built(connection: duckdb.DuckDBPyConnection, recipe: str | None) -> None:
+    """Remember that the tables are whole and of which config; None while they are being made."""
+    connection.execute("create or replace table state.built as select ?::varchar as recipe", [recipe])
+
+
+def built_recipe(connection: duckdb.DuckDBPyConnection) -> str | None:
+    """The config the tables were built of, None where no build was completed."""
+    if not connection.execute(
+        "select 1 from information_schema.tables where table_schema = 'state' and table_name = 'built'"
+    ).fetchall():
+        return None
+    recipe: str | None = connection.execute("select recipe from state.built").fetchall()[0][0]
+    return recipe
+
+
 def judged_nights(connection: duckdb.DuckDBPyConnection) -> list[date]:
     rows = connection.execute("select night from state.nights order by night").fetchall()
     return [row[0] for row in rows]

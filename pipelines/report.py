@@ -118,9 +118,9 @@ def value_name(field: str, value: str | None) -> str:
 def whom(finding: FindingView) -> str:
     """Who a finding is about: ``everyone``, ``new visitors & device=mobile``, with its persona."""
     point = finding.point
-    pieces = (tuple(piece.partition("=")[::2]) for piece in point.segment.split(" & "))
     words = " & ".join(
-        _VALUES.get((field, value), f"{field}={value}" if value else field) for field, value in pieces
+        _VALUES.get((field, value or ""), f"{field}={value}" if value else f"no {field}")
+        for field, value in point.conditions
     )
-    spoken_of = "everyone" if point.segment == "all" else words
+    spoken_of = words or "everyone"
     return spoken_of if point.persona == "default" else f"{spoken_of}, persona {point.persona}"

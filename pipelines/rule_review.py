@@ -93,7 +93,8 @@ def _count(connection: duckdb.DuckDBPyConnection, condition: exp.Expr, sources: 
 
 def _event_names(connection: duckdb.DuckDBPyConnection) -> list[str]:
     rows = connection.execute(
-        "select event_name from intermediate.events group by 1 order by count(*) desc limit 500"
+        "select event_name from intermediate.events where event_name is not null "
+        "group by event_name order by count(*) desc, event_name limit 500"
     ).fetchall()
     return [row[0] for row in rows]
 

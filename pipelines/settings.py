@@ -145,7 +145,9 @@ class Settings(_Frozen):
     sources: Mapping[str, Ga4Source | MixpanelSource | HotjarSource | TableSource]
 
     def zone_of(self, source: str) -> ZoneInfo:
-        return ZoneInfo(self.sources[source].timezone or self.timezone)
+        """The source's zone: its own, else the workspace's; Mixpanel exports UTC unless told otherwise."""
+        each = self.sources[source]
+        return ZoneInfo(each.timezone or ("UTC" if each.kind == "mixpanel" else self.timezone))
 
 
 def read_settings(path: Path) -> Settings:

@@ -47,7 +47,8 @@ def stage_days(connection: duckdb.DuckDBPyConnection, workspace: Workspace, prog
     if not gathered["staged_events"]:
         raise NothingLanded(
             f"{workspace.root}: no event has landed yet. Run `painpoints pull` first; "
-            "`painpoints doctor` says whether the files are found"
+            "`painpoints doctor` says whether the files are found. Hotjar alone brings no events: a "
+            "journey needs a ga4, mixpanel or table source"
         )
     _stage_side_by_side(missing, workspace.settings.engine, progress)
     _drop_outdated(workspace, {path for paths in gathered.values() for path in paths})

@@ -18,7 +18,7 @@ from connectors.landing import EVERY_DAY, DayRange
 from pipelines.config_tables import WorldConfig
 from pipelines.detecting import detect_nights
 from pipelines.errors import NothingLanded, PainpointsError
-from pipelines.finding_store import make_state
+from pipelines.finding_store import built_recipe, make_state, mark_built
 from pipelines.journey_tables import build_tables
 from pipelines.publishing import publish
 from pipelines.pulling import pull_source
@@ -81,9 +81,11 @@ def build(workspace: Workspace, progress: Progress = quiet, *, publishes: bool =
     started = datetime.now(UTC)
     config = world_config(workspace)
     with _warehouse(workspace) as connection:
+        mark_built(connection, None)
         staged = stage_days(connection, workspace, progress)
         build_tables(connection, config, progress)
         refuse_empty_stages(connection, workspace.journeys)
+        mark_built(connection, config_hash(workspace))
         make_state(connection)
         build_models(connection, [m for m in read_models("marts") if _is_state(m.reads)])
         report = BuildReport(
@@ -103,9 +105,15 @@ def detect(
 ) -> tuple[date, ...]:
     """Judge the nights not judged yet on the tables of the last build, and publish.
 
+    Raises NothingLanded where no build of this config was completed.
     ``started`` is when the run began of which this is the last writing step; it is then remembered.
     """
     with _warehouse(workspace) as connection:
+        if built_recipe(connection) != config_hash(workspace):
+            raise NothingLanded(
+                f"{workspace.root}: the tables are not built, or not of this config and these journeys. "
+                "Run `painpoints build` first; what was published stays"
+            )
         nights = detect_nights(connection, workspace, progress)
         if started is not None:
             _remember_run(connection, workspace, started)

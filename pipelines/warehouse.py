@@ -40,10 +40,11 @@ def open_warehouse(path: Path | None, settings: EngineSettings) -> Iterator[duck
         connection = duckdb.connect(
             str(path) if path else ":memory:", config=engine_config(settings, temporary)
         )
-    except (duckdb.IOException, duckdb.SerializationException) as error:
+    except duckdb.Error as error:
         raise PainpointsError(
-            f"{path}: the working database cannot be opened ({str(error).splitlines()[0]}). "
-            "Close programs that have it open; if it is damaged, delete it: it is rebuilt from lake/"
+            f"{path}: the working database cannot be opened ({str(error).splitlines()[0]}). Close programs "
+            "that have it open and check [engine] of the config; if the file is damaged, delete it: it is "
+            "rebuilt from lake/"
         ) from error
     try:
         # nothing is ever downloaded, whatever a query asks for

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
@@ -152,7 +153,7 @@ def pain_point(finding: Finding, identity: str, status: str, first_seen: date, n
         q_value=finding.q_value,
         owner=None,
         headline="",
-        evidence="{}",
+        evidence=json.dumps(finding.evidence()),
         sql="",
         lost_value_low=None,
         lost_value_high=None,

@@ -4,17 +4,22 @@ with source_ends as (
     select source, max(ends_us) as ends_us from lake.days group by source
 ),
 matched as (
-    select s.journey_number, e.source, e.ends_us
-    from config.journey_sources as s
-    inner join source_ends as e on s.source = e.source
-    where s.sets_horizon
+    select distinct e.journey_number, s.source, s.sets_horizon
+    from intermediate.stage_events as e
+    inner join config.journey_sources as s
+        on e.journey_number = s.journey_number and e.source = s.source
 ),
-shared as (
-    select journey_number, min(ends_us) as horizon_us from matched group by journey_number
+ended as (
+    select
+        m.journey_number,
+        -- where no source is meant to set it, all of them do
+        coalesce(min(e.ends_us) filter (where m.sets_horizon), min(e.ends_us)) as horizon_us
+    from matched as m
+    inner join source_ends as e on m.source = e.source
+    group by m.journey_number
 )
 select
     j.journey_number,
-    -- without a landed day nothing is known to be over
-    coalesce(s.horizon_us, 0) as horizon_us
+    coalesce(e.horizon_us, (select max(ends_us) from source_ends), 0) as horizon_us
 from config.journeys as j
-left join shared as s on j.journey_number = s.journey_number
+left join ended as e on j.journey_number = e.journey_number

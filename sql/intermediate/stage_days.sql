@@ -17,7 +17,12 @@ spread as (
         inner join lake.days as l on s.source = l.source
         group by s.journey_number
     ) as b on c.journey_number = b.journey_number
-    inner join config.calendar as d on d.day between b.first_day and b.last_day
+    inner join intermediate.horizons as h on c.journey_number = h.journey_number
+    cross join config.settings as t
+    inner join config.calendar as d
+        on d.day between b.first_day and b.last_day
+        -- days of which not all sources have landed yet are not missing anything
+        and d.day < local_day(h.horizon_us, t.timezone)
 ),
 filled as (
     select p.*, coalesce(c.events, 0) as events

@@ -10,12 +10,13 @@ with daily as (
         local_day(e.event_us, s.timezone) as day,
         count(*) as events,
         sum(e.copies - 1) as duplicates,
-        count(*) filter (where e.device_id is null and e.user_id is null) as nobody,
+        count(*) filter (where k.user_number is null) as nobody,
         count(*) filter (
             where e.value is not null and e.currency is not null and e.currency <> s.currency
                 and x.currency is null
         ) as foreign_values
     from staging.events as e
+    inner join intermediate.event_users as k on e.event_number = k.event_number
     cross join config.settings as s
     left join config.fx as x on e.currency = x.currency
     group by e.source, local_day(e.event_us, s.timezone)
@@ -52,7 +53,7 @@ identity as (
     select
         source, day, 'no_identity' as check_name,
         case when nobody > 0.3 * events then 'warning' else 'info' end as status,
-        nobody || ' of ' || events || ' events name nobody (consent denied) and are in no session' as detail
+        nobody || ' of ' || events || ' events name nobody (consent denied, or a placeholder id) and are in no session' as detail
     from daily
     where nobody > 0
 ),

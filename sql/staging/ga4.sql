@@ -42,6 +42,8 @@ with picked as (
         e.batch_event_index
     from raw.ga4_events as e
     cross join raw.context as d
+    -- a row without a time or a name is no event
+    where e.event_timestamp is not null and e.event_name is not null
 ),
 described as (
     select

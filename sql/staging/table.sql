@@ -6,22 +6,23 @@ with picked as (
         d.revenue_events,
         r.at as event_us,
         coalesce(r.row[c.event_name], k.event_name) as event_name,
-        nullif(trim(coalesce(r.row[c.device_id], k.device_id)), '') as device_id,
-        nullif(trim(coalesce(r.row[c.user_id], k.user_id)), '') as user_id,
-        coalesce(r.row[c.page], k.page) as page_text,
-        coalesce(r.row[c.vendor_session_id], k.vendor_session_id) as vendor_session_id,
-        coalesce(r.row[c.device], k.device) as device,
-        coalesce(r.row[c.os], k.os) as os,
-        coalesce(r.row[c.browser], k.browser) as browser,
-        coalesce(r.row[c.country], k.country) as country,
-        coalesce(r.row[c.channel], k.channel) as channel,
-        coalesce(r.row[c.source_name], k.source_name) as source_name,
-        coalesce(r.row[c.medium], k.medium) as medium,
-        coalesce(r.row[c.campaign], k.campaign) as campaign,
-        try_cast(coalesce(r.row[c.is_new_user], k.is_new_user) as boolean) as is_new_user,
-        try_cast(coalesce(r.row[c.value], k.value) as double) as value,
-        coalesce(r.row[c.currency], k.currency) as currency,
-        coalesce(r.row[c.transaction_id], k.transaction_id) as raw_transaction_id,
+        -- an empty cell is no value
+        coalesce(nullif(trim(r.row[c.device_id]), ''), k.device_id) as device_id,
+        coalesce(nullif(trim(r.row[c.user_id]), ''), k.user_id) as user_id,
+        coalesce(nullif(trim(r.row[c.page]), ''), k.page) as page_text,
+        coalesce(nullif(trim(r.row[c.vendor_session_id]), ''), k.vendor_session_id) as vendor_session_id,
+        coalesce(nullif(trim(r.row[c.device]), ''), k.device) as device,
+        coalesce(nullif(trim(r.row[c.os]), ''), k.os) as os,
+        coalesce(nullif(trim(r.row[c.browser]), ''), k.browser) as browser,
+        coalesce(nullif(trim(r.row[c.country]), ''), k.country) as country,
+        coalesce(nullif(trim(r.row[c.channel]), ''), k.channel) as channel,
+        coalesce(nullif(trim(r.row[c.source_name]), ''), k.source_name) as source_name,
+        coalesce(nullif(trim(r.row[c.medium]), ''), k.medium) as medium,
+        coalesce(nullif(trim(r.row[c.campaign]), ''), k.campaign) as campaign,
+        try_cast(coalesce(nullif(trim(r.row[c.is_new_user]), ''), k.is_new_user) as boolean) as is_new_user,
+        try_cast(coalesce(nullif(trim(r.row[c.value]), ''), k.value) as double) as value,
+        coalesce(nullif(trim(r.row[c.currency]), ''), k.currency) as currency,
+        coalesce(nullif(trim(r.row[c.transaction_id]), ''), k.transaction_id) as raw_transaction_id,
         to_json(r.row)::varchar as properties
     from raw.table_rows as r
     cross join raw.context as d
@@ -74,8 +75,9 @@ shaped as (
         currency,
         case when trim(raw_transaction_id) not in ('', '(not set)', 'null', 'undefined')
             then trim(raw_transaction_id) end as transaction_id,
-        list_contains(revenue_events, event_name)
-            or (raw_transaction_id is not null and value is not null) as is_revenue,
+        list_contains(revenue_events, event_name) or (
+            trim(raw_transaction_id) not in ('(not set)', 'null', 'undefined') and value is not null
+        ) is not distinct from true as is_revenue,
         properties,
         copies::integer as copies
     from deduplicated
