@@ -22,6 +22,7 @@ from models.scan import (
     recent_counts,
     scan_regressions,
     since,
+    sure_gap,
 )
 from models.standing import STANDING_DAYS, Gap, scan_standing_gaps
 
@@ -280,6 +281,6 @@ def _finding(
         q_value=1.0,
         provisional=provisional,
         trend=trend,
-        is_over=recent.has_made_good(gap),
+        is_over=recent.has_made_good(sure_gap(gap, loss.low, loss.conversions)),
         carries=older.pain_point_id if older else None,
     )

@@ -12,7 +12,7 @@ from models.cube import TransitionCube
 from models.detector import RECENT_DAYS, Explained
 from models.finding import Finding, OpenFinding
 from models.pain_point import PainPoint
-from models.scan import recent_counts
+from models.scan import recent_counts, sure_gap
 
 KEEP_RESOLVED = timedelta(days=14)
 SETTLED_AFTER = timedelta(days=14)
@@ -119,7 +119,8 @@ def _status_of_silent(each: PainPoint, cube: TransitionCube, explained: Explaine
         rates = np.full(cube.matured.shape, each.expected)
         usable = cube.without(explained.cells)
     recent = recent_counts(usable, rates, cube.slice_of(each.conditions), days)
-    gap = 1 - each.observed / each.expected
+    # half of the gap it surely had: the first nights of a finding overstate it
+    gap = sure_gap(1 - each.observed / each.expected, each.lost_low, each.lost_conversions)
     if recent.has_made_good(gap):
         return "resolved"
     return "recovering" if recent.hits > recent.halfway(gap) else "ongoing"

@@ -280,6 +280,11 @@ class Recent:
         return self.expected * (1 - gap / 2)
 
 
+def sure_gap(gap: float, lost_low: float, lost: float) -> float:
+    """The part of a relative gap that the lower end of its loss's interval leaves."""
+    return gap * max(lost_low, 0.0) / lost if lost > 0 else gap
+
+
 def recent_counts(
     cube: TransitionCube, rates: Floats, chosen: Slice, days: int, started: date | None = None
 ) -> Recent:

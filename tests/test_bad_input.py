@@ -309,3 +309,37 @@ def test_hostile_names_go_through_everything_unharmed(tmp_path: Path, painpoints
 
 def test_lines_are_the_shop_that_the_other_tests_think_it_is() -> None:
     assert len(crm_lines()) == 12 * (30 + 10 + 5)
+
+
+def test_detect_refuses_tables_of_a_build_that_failed(published_workspace: Path) -> None:
+    before = digests(published_workspace)
+    path = published_workspace / "journeys" / "shop.yaml"
+    path.write_text(SHOP_JOURNEY.replace("event: buy", "event: by"), "utf-8")
+    workspace = open_workspace(published_workspace)
+    with pytest.raises(JourneyError):
+        steps.build(workspace)
+    with pytest.raises(PainpointsError, match="painpoints build"):
+        steps.detect(workspace)
+    assert digests(published_workspace) == before
+
+
+@pytest.mark.parametrize("setting", ['memory_limit = "lots"', "threads = 0"])
+def test_an_engine_setting_that_makes_no_sense(
+    published_workspace: Path, painpoints: Painpoints, setting: str
+) -> None:
+    with (published_workspace / "painpoints.toml").open("a") as config:
+        config.write(f"[engine]\n{setting}\n")
+    done = painpoints("build", "--workspace", published_workspace)
+    assert done.code == 1
+    assert "engine" in done.err
+
+
+def test_a_damaged_published_file_is_told(published_workspace: Path, painpoints: Painpoints) -> None:
+    published = published_workspace / "painpoints.duckdb"
+    published.unlink()
+    published.write_bytes(b"no database")
+    done = painpoints("list", "--workspace", published_workspace)
+    assert done.code == 1
+    assert f"{published}: cannot be opened" in done.err
+    assert painpoints("build", "--workspace", published_workspace).code == 0
+    assert painpoints("list", "--workspace", published_workspace).code == 0

@@ -206,3 +206,42 @@ def test_a_finding_keeps_its_id_and_start_and_is_resolved_by_recovery_only() -> 
 def test_judging_the_same_night_twice_says_the_same() -> None:
     cube = made_cube(2, dropped)
     assert judge(cube).findings == judge(cube).findings
+
+
+def worse_later(device: str, channel: str, day: int) -> float:
+    base = 0.5 if device == "mobile" else 0.6
+    if device != "mobile" or day < 30:
+        return base
+    return base * (0.8 if day < 53 else 0.5)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_finding_that_gets_worse_stays_one_finding_with_its_id(seed: int) -> None:
+    history = live(made_cube(seed, worse_later, lambda *_: 120.0), range(32, 70))
+    first = min(day for day, found in history.items() if found)
+    identity = history[first][0].pain_point_id
+    for day in range(first, 70):
+        opened = [each for each in history[day] if each.is_open]
+        assert [each.pain_point_id for each in opened] == [identity], day
+    assert "worsening" in {each.status for day in range(53, 70) for each in history[day]}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_an_open_finding_is_not_resolved_while_the_rate_is_down(seed: int) -> None:
+    def lasting(device: str, channel: str, day: int) -> float:
+        base = 0.5 if device == "mobile" else 0.6
+        return base * 0.88 if device == "mobile" and day >= 32 else base
+
+    history = live(made_cube(seed, lasting, lambda *_: 100.0), range(34, 70))
+    found = [each for day in history.values() for each in day if each.segment == "device=mobile"]
+    assert found
+    assert [each for each in found if each.status == "resolved"] == []
+
+
+@pytest.mark.parametrize("odd", ["Bosnia & Herzegovina", "(none)", "a=b & c=d", ""])
+def test_segment_values_of_any_text_keep_their_id(odd: str) -> None:
+    cube = made_cube(1, dropped)
+    renamed = tuple((odd if d == "mobile" else d, c) for d, c in cube.leaf_values)
+    history = live(replace(cube, leaf_values=renamed), range(54, 70))
+    identities = {each.pain_point_id for day in history.values() for each in day if each.is_open}
+    assert len(identities) == 1

@@ -418,3 +418,92 @@ def test_a_finding_of_a_journey_that_was_edited_away_ends_with_it(tmp_path: Path
     with duckdb.connect(str(folder / "after.link"), read_only=True) as db:
         found = db.execute("select stage, next_stage from marts.pain_points").fetchall()
         assert found == [("visit", "basket")]
+
+
+def test_empty_cells_are_no_values(tmp_path: Path) -> None:
+    columns = "when,what,who,amount,cur,order,session,device"
+    lines = [
+        columns,
+        "2026-03-10 10:00:00,seen,u,99,,,,",
+        "2026-03-10 10:05:00,bought,u,20,,o1,,mobile",
+        "2026-03-11 10:00:00,seen,u,,,,,",
+    ]
+    (tmp_path / "exports").mkdir()
+    (tmp_path / "exports" / "crm.csv").write_text("\n".join(lines) + "\n", "utf-8")
+    mapped = "event_at = 'when', event_name = 'what', user_id = 'who', value = 'amount', currency = 'cur', "
+    mapped += "transaction_id = 'order', vendor_session_id = 'session', device = 'device'"
+    config = f'[sources.crm]\nkind = "table"\nfiles = "exports/*"\ncolumns = {{{mapped}}}\n'
+    with run(tmp_path, config + 'constants = {device = "till"}\n') as db:
+        sessions = rows(db, "select event_count, value, device from marts.sessions order by started_at")
+        assert [(s["event_count"], s["device"]) for s in sessions] == [(2, "till"), (1, "till")]
+        assert sessions[0]["value"] == 20.0, "a value without an order is no revenue"
+        assert db.execute("select count(*) from marts.tracking_health").fetchall() == [(0,)]
+
+
+def test_half_an_emoji_and_rows_without_a_time_do_no_harm(tmp_path: Path) -> None:
+    (tmp_path / "exports").mkdir()
+    start = START // 1_000_000
+    lines = [
+        mixpanel_line("Product Viewed", start, "a", distinct_id="u", t="cut \ud83d"),
+        mixpanel_line("Order Completed", start + 60, "b", distinct_id="u", title="whole 🛒"),
+    ]
+    (tmp_path / "exports" / "day.jsonl").write_text("\n".join(lines), "utf-8")
+    with run(tmp_path, '[sources.mixpanel]\nfiles = "exports/*"\n') as db:
+        found = rows(db, "select properties->>'t' as cut, properties->>'title' as title from marts.events")
+        assert {row["cut"] for row in found if isinstance(row["cut"], str)} == {"cut ?"}
+        assert {row["title"] for row in found if isinstance(row["title"], str)} == {"whole 🛒"}
+
+
+def test_a_corrected_zone_reads_the_files_again(tmp_path: Path) -> None:
+    folder = make_workspace(tmp_path / "shop", lines=["2026-03-10 10:00:00,visit,u,m,",
+                                                      "2026-03-10 10:01:00,cart,u,m,",
+                                                      "2026-03-10 10:02:00,buy,u,m,1"])  # fmt: skip
+    run_steps(folder).close()
+    config = (folder / "painpoints.toml").read_text("utf-8")
+    (folder / "painpoints.toml").write_text(config + 'timezone = "America/New_York"\n', "utf-8")
+    (folder / "first.link").hardlink_to(folder / "painpoints.duckdb")
+    run_steps(folder).close()
+    (folder / "second.link").hardlink_to(folder / "painpoints.duckdb")
+    with duckdb.connect(str(folder / "second.link"), read_only=True) as db:
+        (first,) = rows(db, "select min(event_at)::varchar as at from marts.events")
+        assert first["at"] == "2026-03-10 14:00:00"
+
+
+def test_a_source_that_matches_nothing_does_not_hold_the_horizon_back(tmp_path: Path) -> None:
+    folder = make_workspace(tmp_path / "shop")
+    (folder / "news.csv").write_text("when,what,who\n2026-03-02 08:00:00,opened,u1\n", "utf-8")
+    config = (folder / "painpoints.toml").read_text("utf-8")
+    news = 'columns = {event_at = "when", event_name = "what", user_id = "who"}\n'
+    (folder / "painpoints.toml").write_text(
+        config + f'[sources.news]\nkind = "table"\nfiles = "news.csv"\n{news}', "utf-8"
+    )
+    with run_steps(folder) as db:
+        assert rows(db, "select max(data_as_of)::date::varchar as day from marts.runs where false") == [
+            {"day": None}
+        ]
+        opened = rows(db, "select count(*) as n from marts.attempts where outcome = 'abandoned'")
+        assert opened[0]["n"] > 100
+
+
+def test_a_file_replaced_by_a_shorter_one_takes_its_days_with_it(tmp_path: Path) -> None:
+    folder = make_workspace(tmp_path / "shop")
+    run_steps(folder).close()
+    path = folder / "exports" / "crm.csv"
+    kept = [line for line in path.read_text("utf-8").splitlines() if line < "2026-03-07" or "when" in line]
+    path.write_text("\n".join(kept) + "\n", "utf-8")
+    (folder / "first.link").hardlink_to(folder / "painpoints.duckdb")
+    run_steps(folder).close()
+    (folder / "second.link").hardlink_to(folder / "painpoints.duckdb")
+    with duckdb.connect(str(folder / "second.link"), read_only=True) as db:
+        last = rows(db, "select max(entry_date)::varchar as day, count(*) filter (where outcome = 'open') "
+                        "as open from marts.attempts")[0]  # fmt: skip
+        assert last["day"].startswith("2026-03-06")
+        assert last["open"] > 0
+        nights = rows(db, "select max(night)::varchar as night from marts.pain_point_history")
+        assert not nights[0]["night"] or nights[0]["night"] <= "2026-03-06"
+
+
+def test_a_workspace_whose_path_looks_like_a_glob(tmp_path: Path) -> None:
+    folder = make_workspace(tmp_path / "shop [eu] *")
+    with run_steps(folder) as db:
+        assert rows(db, "select count(*) as n from marts.attempts")[0]["n"] == 360
