@@ -93,8 +93,8 @@ def scan_regressions(
     penalties = _penalties(slices)
     found: list[Shortfall] = []
     while len(found) < most:
-        best = _strongest(cube, reference, rates, slices, penalties, margin)
-        if best is None or best.p_value > least_p:
+        best = _strongest(cube, reference, rates, slices, penalties, margin, least_p)
+        if best is None:
             break
         found.append(best)
         rates = explain_away(cube, rates, best)
@@ -131,9 +131,13 @@ def _sums(cube: TransitionCube, rates: Floats, member: Floats, days: slice) -> _
 
 @dataclass(frozen=True)
 class _Candidate:
-    """A slice and window that looks short: its counts, and the logarithm of its rough p-value."""
+    """A slice and window that looks short: its counts and its rank (the lowest explains best).
 
-    rough_log_p: float
+    The rank is the logarithm of the normal tail's p-value, with half the logarithm of the attempts added
+    for every condition (Schwarz 1978): a narrower segment must fit better than by the luck of its draw.
+    """
+
+    rank: float
     index: int
     hits: float
     trials: float
@@ -148,6 +152,7 @@ def _strongest(
     slices: SliceSet,
     penalties: Floats,
     margin: float,
+    least_p: float,
 ) -> Shortfall | None:
     days = slice(len(cube.days) - reference.tested_days, len(cube.days))
     sums = _sums(cube, rates, slices.member, days)
@@ -166,26 +171,20 @@ def _strongest(
         falls = (k < e * (1 - margin)) & (k < adjusted * (1 - margin))
         inflation = np.maximum(variance / np.maximum(info, 1e-9), 1)
         z = signed_root_deviance(k, n, adjusted) / np.sqrt(inflation)
-        rough = stats.norm.logcdf(z) + np.log(penalties)
+        rank = stats.norm.logcdf(z) + np.log(penalties) + 0.5 * np.log(np.maximum(n, 2)) * slices.depths()
         for index in np.flatnonzero(enough & falls & (z < SCREEN)).tolist():
             candidates.append(
-                _Candidate(rough[index], index, k[index], n[index], adjusted[index], variance[index])
+                _Candidate(rank[index], index, k[index], n[index], adjusted[index], variance[index])
             )
     if not candidates:
         return None
-    # the normal tail only picks the few whose exact tail is worth the work
-    closest = sorted(candidates, key=lambda each: each.rough_log_p)[:EXACT_TAILS]
-    exact = [
-        (
-            min(1.0, lower_tail(c.hits, c.trials, c.expected, c.variance) * penalties[c.index]),
-            c.rough_log_p,
-            c,
-        )
-        for c in closest
-    ]
-    # several may have a tail of 0 in floating point: the deviance decides then
-    p, _, best = min(exact, key=lambda each: each[:2])
-    chosen = slices.slices[best.index]
+    for each in sorted(candidates, key=lambda each: each.rank)[:EXACT_TAILS]:
+        p = lower_tail(each.hits, each.trials, each.expected, each.variance) * penalties[each.index]
+        if p <= least_p:
+            break
+    else:
+        return None
+    chosen = slices.slices[each.index]
     started = _onset(cube, rates, chosen, reference.tested_days)
     return since(cube, rates, reference, chosen, started, p)
 

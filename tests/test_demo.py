@@ -16,9 +16,10 @@ from pipelines.demo import DemoResult, make_demo
 from pipelines.steps import quiet
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
-# Never used while the detector or the shop was tuned; those were 7 and 101 to 106, and seed 25 led to a fix.
+# Never used while the detector or the shop was tuned; those were
+# 7, 25, 31, 32 and 101 to 106.
 SEED = 21
-SLOW_SEEDS = (31, 32, 33, 34, 35)
+SLOW_SEEDS = (41, 42, 43, 44, 45)
 
 
 @pytest.fixture(scope="module")
