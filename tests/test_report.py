@@ -150,13 +150,20 @@ def pain_point(name: str, **changes: Any) -> PainPoint:
         q_value=0.0004,
         owner="Marketing",
         headline=f"headline of {name}",
-        evidence=json.dumps({"first_day": MATURED[0].isoformat(), "successes": 430}),
+        evidence="{}",
         sql=f"SELECT 1 AS attempts -- {SCRIPT}",
         lost_value_low=848.0,
         lost_value_high=2064.0,
         provisional=False,
     )
-    return replace(point, **changes)
+    point = replace(point, **changes)
+    pieces = [] if point.segment == "all" else point.segment.split(" & ")
+    evidence = {
+        "segment": [list(piece.partition("=")[::2]) for piece in pieces],
+        "first_day": MATURED[0].isoformat(),
+        "successes": 430,
+    }
+    return replace(point, evidence=json.dumps(evidence))
 
 
 def several_points() -> list[PainPoint]:
