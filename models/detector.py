@@ -145,7 +145,7 @@ def _scan(
     if reference is not None:
         tests += 1
         shock = reference.baseline.shock
-        falls, _ = scan_regressions(cube, reference, slices, margin=settings.margin, least_p=least_p)
+        falls = scan_regressions(cube, reference, slices, margin=settings.margin, least_p=least_p)
         taken: set[str] = set()
         for fall in falls:
             older = _older(cube, "regression", fall.slice, fall.started, earlier)

@@ -8,7 +8,6 @@ from datetime import date
 from typing import Any, Literal
 
 Kind = Literal["below_ideal", "regression"]
-Status = Literal["new", "ongoing", "worsening", "recovering", "resolved", "reopened"]
 
 
 Conditions = tuple[tuple[str, str | None], ...]

@@ -43,7 +43,6 @@ class Shortfall:
     expected: float
     variance: float
     p_value: float
-    baseline_days: int
 
 
 @dataclass(frozen=True)
@@ -84,11 +83,8 @@ def scan_regressions(
     margin: float,
     least_p: float,
     most: int = 6,
-) -> tuple[list[Shortfall], Floats]:
-    """Slices that convert below their own past, strongest first, down to a scan p-value of ``least_p``.
-
-    Also returns the rates (leaves, days) that are expected once these are known.
-    """
+) -> list[Shortfall]:
+    """Slices that convert below their own past, strongest first, down to a scan p-value of ``least_p``."""
     rates = reference.rates.copy()
     penalties = _penalties(slices)
     found: list[Shortfall] = []
@@ -98,7 +94,7 @@ def scan_regressions(
             break
         found.append(best)
         rates = explain_away(cube, rates, best)
-    return found, rates
+    return found
 
 
 def _penalties(slices: SliceSet) -> Floats:
@@ -246,7 +242,7 @@ def since(
     own = float(information.sum()) * (1 + float(cube.matured[cells].sum()) / max(weight, 1.0))
     common = reference.baseline.shock_variance((by_day**2).sum(), by_day.sum())
     variance = own + float(common)
-    return Shortfall(chosen, started, cells, float(expected.sum()), variance, p, reference.baseline.days)
+    return Shortfall(chosen, started, cells, float(expected.sum()), variance, p)
 
 
 def explain_away(cube: TransitionCube, rates: Floats, found: Shortfall) -> Floats:

@@ -24,12 +24,13 @@ from pipelines.finding_store import (
     forget_nights_after,
     judged_nights,
     make_state,
+    make_state_marts,
     pain_points_of,
     read_frame,
     save_night,
     save_notes,
 )
-from pipelines.sql_models import Progress, build_models, read_models
+from pipelines.sql_models import Progress
 from pipelines.workspace import Workspace
 
 
@@ -87,12 +88,8 @@ def detect_nights(
     shown = f"{nights[0]} to {nights[-1]}" if len(nights) > 1 else f"{nights[0]}"
     progress(f"judged {len(nights)} nights, {shown}: {sum(p.is_open for p in standing)} open pain points")
     save_notes(connection, night, _quiet_stages(journeys, standing, night))
-    build_models(connection, [m for m in read_models("marts") if _stands_on_state(m.reads)])
+    make_state_marts(connection)
     return nights
-
-
-def _stands_on_state(reads: frozenset[str]) -> bool:
-    return any(name.startswith("state.") for name in reads)
 
 
 def _nights_to_judge(earliest: date, night: date, judged: Sequence[date], replay: int) -> list[date]:

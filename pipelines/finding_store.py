@@ -11,6 +11,7 @@ import duckdb
 import pandas as pd
 
 from models.pain_point import PainPoint
+from pipelines.sql_models import build_models, read_models
 
 _TYPES = {
     "str": "varchar",
@@ -43,6 +44,11 @@ def make_state(connection: duckdb.DuckDBPyConnection) -> None:
         "create table if not exists state.reconciliation (source varchar, day date, "
         "event_name varchar, our_count bigint, vendor_count bigint, difference bigint, reason varchar)"
     )
+
+
+def make_state_marts(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the marts that show the state tables, which must exist."""
+    build_models(connection, [model for model in read_models("marts") if model.stands_on_state])
 
 
 def forget_nights_after(connection: duckdb.DuckDBPyConnection, night: date) -> None:

@@ -35,21 +35,13 @@ def build_tables(
     """
     write_config(connection, config)
     staged = [model for model in read_models("staging") if model.name in GATHERED]
-    models: list[Model | GeneratedModel] = [
-        *staged,
-        *read_models("intermediate", "marts"),
-        *_generated(config),
-    ]
-    wanted = [model for model in models if _can_build(model)]
-    progress(f"building {len(wanted)} tables")
-    build_models(connection, wanted)
+    # the marts of findings stand on state that `detect` writes; they are made there
+    made = [model for model in read_models("intermediate", "marts") if not model.stands_on_state]
+    models: list[Model | GeneratedModel] = [*staged, *made, *_generated(config)]
+    progress(f"building {len(models)} tables")
+    build_models(connection, models)
     progress("checking them")
     run_checks(connection)
-
-
-def _can_build(model: Model | GeneratedModel) -> bool:
-    # the marts of findings stand on state that `detect` writes; they are made there
-    return not any(name.startswith("state.") for name in model.reads)
 
 
 def _generated(config: WorldConfig) -> list[GeneratedModel]:

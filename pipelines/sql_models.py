@@ -35,6 +35,11 @@ class Model:
     column_comments: Mapping[str, str]
     is_view: bool
 
+    @property
+    def stands_on_state(self) -> bool:
+        """Whether it shows what detection or a run wrote, rather than what a build makes."""
+        return any(name.startswith("state.") for name in self.reads)
+
 
 @dataclass(frozen=True)
 class GeneratedModel:

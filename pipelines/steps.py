@@ -18,13 +18,13 @@ from connectors.landing import EVERY_DAY, DayRange
 from pipelines.config_tables import WorldConfig
 from pipelines.detecting import detect_nights
 from pipelines.errors import NothingLanded, PainpointsError
-from pipelines.finding_store import built_recipe, make_state, mark_built
+from pipelines.finding_store import built_recipe, make_state, make_state_marts, mark_built
 from pipelines.journey_tables import build_tables
 from pipelines.publishing import publish
 from pipelines.pulling import pull_source
 from pipelines.report import write_report
 from pipelines.rule_review import refuse_empty_stages
-from pipelines.sql_models import Progress, build_models, read_models
+from pipelines.sql_models import Progress
 from pipelines.staging import stage_days
 from pipelines.version import VERSION
 from pipelines.warehouse import open_warehouse
@@ -87,7 +87,7 @@ def build(workspace: Workspace, progress: Progress = quiet, *, publishes: bool =
         refuse_empty_stages(connection, workspace.journeys)
         mark_built(connection, config_hash(workspace))
         make_state(connection)
-        build_models(connection, [m for m in read_models("marts") if _is_state(m.reads)])
+        make_state_marts(connection)
         report = BuildReport(
             staged,
             _count(connection, "marts.events"),
@@ -165,10 +165,6 @@ def _warehouse(workspace: Workspace) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-def _is_state(reads: frozenset[str]) -> bool:
-    return any(name.startswith("state.") for name in reads)
-
-
 def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
     row = connection.execute(f"select count(*) from {table}").fetchall()[0]
     return int(row[0])
@@ -200,4 +196,4 @@ def _remember_run(connection: duckdb.DuckDBPyConnection, workspace: Workspace, s
             as_of,
         ],
     )
-    build_models(connection, [m for m in read_models("marts") if m.name == "marts.runs"])
+    make_state_marts(connection)
