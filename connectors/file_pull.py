@@ -12,6 +12,7 @@ from typing import Any
 
 from connectors.errors import FileMissing, FileUnreadable
 from connectors.landing import EVERY_DAY, DayRange, Incoming, SourceLake, replace_json, sha256_of
+from connectors.pull_report import PullReport
 
 Split = Callable[[Path, Path], Iterable[Incoming]]
 """Writes one vendor file, split into days, into a folder; raises SourceError when it cannot."""
@@ -30,17 +31,6 @@ class FileSet:
     pattern: str
     split: Split
     recipe: str = ""
-
-
-@dataclass(frozen=True)
-class PullReport:
-    """What a pull did: files read and skipped, and the days whose content changed."""
-
-    source: str
-    files_read: int
-    files_skipped: int
-    rows: int
-    changed_days: tuple[date, ...]
 
 
 def pull_files(
@@ -87,7 +77,7 @@ def pull_files(
                     continue  # not all of it has landed: the next pull without dates reads it again
             known[origin] = stamp | {"sha256": digest}
             replace_json(registry_path, known)
-    return PullReport(lake.source, read, skipped, rows, tuple(sorted(changed)))
+    return PullReport(lake.source, rows, tuple(sorted(changed)), files_read=read, files_skipped=skipped)
 
 
 def matching(workspace: Path, pattern: str) -> str:

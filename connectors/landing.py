@@ -12,8 +12,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from typing import Any
 from connectors.errors import LakeDamaged
 
 MANIFEST = "manifest.json"
+PARTIAL = "partial"
 
 
 @dataclass(frozen=True)
@@ -33,17 +34,23 @@ class Part:
     bytes: int
     sha256: str
     origin: str
+    seen_at: str = ""
+    flags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What one landed day consists of. ``flags`` keeps the vendor's own words (sampling, thresholds)."""
+    """What one landed day consists of.
+
+    ``seen_at`` of a part (ISO, UTC) is when the vendor last said that this is the day; its ``flags`` keep
+    the vendor's own words (table, last change, sampling, thresholds). The flag ``partial`` says that more
+    of the day is to come.
+    """
 
     source: str
     day: date
     parts: tuple[Part, ...]
     landed_at: datetime
-    flags: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -52,8 +59,20 @@ class Manifest:
     @property
     def version(self) -> str:
         """A digest of the day's content, the same whenever and from wherever it was landed."""
-        names = sorted(f"{part.dataset}/{part.sha256}" for part in self.parts)
+        return self.version_of({part.dataset for part in self.parts})
+
+    def version_of(self, datasets: Collection[str]) -> str:
+        """A digest of the content of some datasets of the day."""
+        names = sorted(f"{part.dataset}/{part.sha256}" for part in self.parts if part.dataset in datasets)
         return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
+
+    def parts_of(self, dataset: str) -> tuple[Part, ...]:
+        return tuple(part for part in self.parts if part.dataset == dataset)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether no part of the day says that more of it is to come."""
+        return not any(PARTIAL in part.flags for part in self.parts)
 
 
 @dataclass(frozen=True)
@@ -130,6 +149,44 @@ class SourceLake:
                 shutil.rmtree(self._folder(day))
         return changed
 
+    def land_day(
+        self,
+        day: date,
+        dataset: str,
+        incoming: Sequence[Incoming],
+        *,
+        origin: str,
+        seen_at: datetime,
+        flags: Mapping[str, str] | None = None,
+    ) -> bool:
+        """Replace all that had landed of ``dataset`` and ``day``; returns whether the content changed.
+
+        A day without events lands too, as a part without rows: the vendor has said so.
+        """
+        before = self.day(day)
+        kept = tuple(part for part in before.parts if part.dataset != dataset) if before else ()
+        new = tuple(
+            replace(self._adopt(origin, each), seen_at=seen_at.isoformat(), flags=dict(flags or {}))
+            for each in incoming
+        )
+        after = Manifest(self.source, day, kept + new, datetime.now(UTC))
+        self._write_manifest(after)
+        return before is None or before.version != after.version
+
+    def confirm_day(self, day: date, dataset: str, *, seen_at: datetime, flags: Mapping[str, str]) -> None:
+        """Remember that the vendor's ``dataset`` of a landed ``day`` is still as it landed."""
+        manifest = self._read_manifest(self._folder(day) / MANIFEST)
+        parts = tuple(
+            replace(part, seen_at=seen_at.isoformat(), flags=dict(flags)) if part.dataset == dataset else part
+            for part in manifest.parts
+        )
+        self._write_manifest(replace(manifest, parts=parts))
+
+    def day(self, day: date) -> Manifest | None:
+        """What has landed of one day. Raises LakeDamaged."""
+        path = self._folder(day) / MANIFEST
+        return self._read_manifest(path) if path.exists() else None
+
     def _adopt(self, origin: str, incoming: Incoming) -> Part:
         digest = sha256_of(incoming.path)
         name = f"{incoming.dataset}-{digest[:16]}{''.join(incoming.path.suffixes[-2:])}"
@@ -165,7 +222,6 @@ class SourceLake:
                 date.fromisoformat(body["day"]),
                 parts,
                 datetime.fromisoformat(body["landed_at"]),
-                body["flags"],
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise LakeDamaged(

@@ -23,7 +23,7 @@ from prefect.concurrency.sync import concurrency
 from prefect.exceptions import ObjectAlreadyExists
 
 from connectors.errors import SourceError
-from connectors.file_pull import PullReport
+from connectors.pull_report import PullReport
 from pipelines import steps
 from pipelines.errors import PainpointsError
 from pipelines.night_summary import findings_table, read_night, sentence, summary

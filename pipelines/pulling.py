@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 from connectors import ga4_export, hotjar_export, mixpanel_export, table_files
-from connectors.file_pull import FileSet, PullReport, pull_files
+from connectors.file_pull import FileSet, pull_files
 from connectors.landing import EVERY_DAY, DayRange
-from pipelines.settings import Ga4Source, HotjarSource, MixpanelSource, Source
+from connectors.pull_report import PullReport
+from pipelines.source_settings import Ga4Source, HotjarSource, MixpanelSource, Source
 from pipelines.sql_models import Progress
 from pipelines.workspace import Workspace
 
@@ -28,8 +29,12 @@ def pull_source(
 def file_sets_of(name: str, source: Source, zone: ZoneInfo) -> Sequence[FileSet]:
     """The files a source names, each with the way to split it into days."""
     if isinstance(source, Ga4Source):
+        if source.files is None:
+            return []
         return [ga4_export.file_set(name, source.files)]
     if isinstance(source, MixpanelSource):
+        if source.files is None:
+            return []
         return [mixpanel_export.file_set(name, source.files)]
     if isinstance(source, HotjarSource):
         given = [

@@ -7,57 +7,42 @@ import tomllib
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
+from pydantic import Field, ValidationError
+
+from pipelines.errors import ConfigError
+from pipelines.source_settings import (
+    KINDS,
+    SOURCE_TYPES,
+    Duration,
+    Frozen,
+    Ga4Source,
+    HotjarSource,
+    MixpanelSource,
+    SourceSettings,
+    TableSource,
+    Zone,
 )
 
-from models.durations import parse_duration
-from models.journey import EVENT_FIELDS
-from pipelines.errors import ConfigError
-
 CONFIG_FILE = "painpoints.toml"
-KINDS = ("ga4", "mixpanel", "hotjar", "table")
 
 
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError) as error:
-        raise ValueError(f"{name!r} is no time zone; use a name such as Europe/Madrid or UTC") from error
-    return name
-
-
-Zone = Annotated[str, AfterValidator(_zone)]
-Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
-
-
-class _Frozen(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class SessionSettings(_Frozen):
+class SessionSettings(Frozen):
     """``inactivity``: a gap longer than this starts a new session, where the vendor has none."""
 
     inactivity: Duration = timedelta(minutes=30)
 
 
-class EngineSettings(_Frozen):
+class EngineSettings(Frozen):
     """What DuckDB may use; by default 60 % of the machine's memory and all its cores."""
 
     memory_limit: str | None = None
     threads: int | None = Field(default=None, ge=1)
 
 
-class DetectionSettings(_Frozen):
+class DetectionSettings(Frozen):
     """How findings are judged; CONTRIBUTING.md says where the numbers come from.
 
     ``false_discovery_rate`` is the level of the Benjamini-Hochberg procedure of one night,
@@ -70,70 +55,7 @@ class DetectionSettings(_Frozen):
     replay_nights: int = Field(default=45, ge=0, le=400)
 
 
-class _Source(_Frozen):
-    timezone: Zone | None = None
-    sets_horizon: bool = True
-
-
-class Ga4Source(_Source):
-    kind: Literal["ga4"] = "ga4"
-    files: str
-
-
-class MixpanelSource(_Source):
-    kind: Literal["mixpanel"] = "mixpanel"
-    files: str
-    revenue_events: tuple[str, ...] = ("Order Completed", "Purchase", "purchase")
-
-
-class HotjarSource(_Source):
-    kind: Literal["hotjar"] = "hotjar"
-    recordings: str | None = None
-    surveys: str | None = None
-
-    @model_validator(mode="after")
-    def _has_files(self) -> HotjarSource:
-        if self.recordings is None and self.surveys is None:
-            raise ValueError("give recordings, surveys or both")
-        return self
-
-
-class TableSource(_Source):
-    kind: Literal["table"] = "table"
-    files: str
-    columns: Mapping[str, str]
-    constants: Mapping[str, str] = {}
-    revenue_events: tuple[str, ...] = ()
-
-    @model_validator(mode="after")
-    def _maps_what_an_event_needs(self) -> TableSource:
-        for key in (*self.columns, *self.constants):
-            if key not in TABLE_FIELDS:
-                raise ValueError(f"{key!r} is no field to map; there are {', '.join(TABLE_FIELDS)}")
-        if "event_at" not in self.columns:
-            raise ValueError("columns must map event_at to the column that holds the time")
-        if "event_name" not in self.columns and "event_name" not in self.constants:
-            raise ValueError("map event_name in columns, or fix it in constants")
-        if not {"user_id", "device_id"} & (self.columns.keys() | self.constants.keys()):
-            raise ValueError("columns must map user_id or device_id, or nobody can be followed")
-        return self
-
-
-Source = Ga4Source | MixpanelSource | HotjarSource | TableSource
-
-TABLE_FIELDS = (
-    "event_at",
-    *(field for field in EVENT_FIELDS if field not in ("source", "event_id", "user_key", "session_id")),
-)
-_SOURCE_TYPES: dict[str, type[_Source]] = {
-    "ga4": Ga4Source,
-    "mixpanel": MixpanelSource,
-    "hotjar": HotjarSource,
-    "table": TableSource,
-}
-
-
-class Settings(_Frozen):
+class Settings(Frozen):
     """The whole config. ``fx`` gives, per foreign currency, its worth in ``currency``."""
 
     timezone: Zone = "UTC"
@@ -167,7 +89,7 @@ def read_settings(path: Path) -> Settings:
         raise ConfigError(f"{path}: this is not TOML: {error}") from error
     except ValidationError as error:
         first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
-        keys = [str(key) for key in first["loc"] if key not in _SOURCE_TYPES or key in first["loc"][:2]]
+        keys = [str(key) for key in first["loc"] if key not in SOURCE_TYPES or key in first["loc"][:2]]
         raise ConfigError(_describe(path, text, keys, first["type"], first["msg"])) from error
     except _KeyProblem as problem:
         raise ConfigError(_describe(path, text, problem.keys, "", problem.what)) from problem
@@ -184,19 +106,19 @@ def parse_settings(data: dict[str, Any]) -> Settings:
     sources = data.get("sources")
     if not isinstance(sources, dict) or not sources:
         raise _KeyProblem(["sources"], "name at least one source, for example [sources.ga4]")
-    typed: dict[str, _Source] = {}
+    typed: dict[str, SourceSettings] = {}
     for name, body in sources.items():
         if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", name):
             raise _KeyProblem(["sources", name], "a source's name has small letters, digits and underscores")
         if not isinstance(body, dict):
             raise _KeyProblem(["sources", name], f"write a table, [sources.{name}]")
         kind = body.get("kind", name)
-        if kind not in _SOURCE_TYPES:
+        if kind not in SOURCE_TYPES:
             raise _KeyProblem(
                 ["sources", name, "kind"], f"{kind!r} is no kind of source; use {', '.join(KINDS)}"
             )
         try:
-            typed[name] = _SOURCE_TYPES[kind].model_validate(body | {"kind": kind})
+            typed[name] = SOURCE_TYPES[kind].model_validate(body | {"kind": kind})
         except ValidationError as error:
             first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
             keys = ["sources", name, *map(str, first["loc"])]

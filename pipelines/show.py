@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.syntax import Syntax
 
-from connectors.file_pull import PullReport
+from connectors.pull_report import PullReport
 from models.headline import percent
 from pipelines.explaining import Explanation
 from pipelines.rule_review import Remark

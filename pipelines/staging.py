@@ -15,7 +15,8 @@ import duckdb
 from connectors.landing import Manifest
 from pipelines.config_tables import landed_day, write_days
 from pipelines.errors import NothingLanded
-from pipelines.settings import EngineSettings, Source
+from pipelines.settings import EngineSettings
+from pipelines.source_settings import Source
 from pipelines.sql_models import Progress
 from pipelines.staging_day import STAGINGS, DayToStage, Staging, file_list, stage_share
 from pipelines.warehouse import FUNCTIONS, machine_memory_bytes, quoted, replace_table
@@ -78,7 +79,7 @@ def _stage_side_by_side(days: Sequence[DayToStage], engine: EngineSettings, prog
 
 def _recipe(staging: Staging, source: Source, zone: str) -> str:
     """A digest of all that decides how a day is staged, besides its content."""
-    config = source.model_dump_json(exclude={"files", "recordings", "surveys", "sets_horizon"})
+    config = source.model_dump_json(include={"columns", "constants", "revenue_events", "user_id"})
     text = staging.sql_path.read_text("utf-8") + config + zone + "".join(FUNCTIONS)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 

@@ -12,13 +12,8 @@ import pyarrow as pa
 
 from connectors import ga4_export
 from pipelines.errors import SqlFailed
-from pipelines.settings import (
-    TABLE_FIELDS,
-    EngineSettings,
-    MixpanelSource,
-    Source,
-    TableSource,
-)
+from pipelines.settings import EngineSettings
+from pipelines.source_settings import TABLE_FIELDS, MixpanelSource, Source, TableSource
 from pipelines.sql_models import SQL_FOLDER
 from pipelines.staged_schema import RECORDING, STAGED_EVENT, SURVEY_ANSWER
 from pipelines.warehouse import literal, open_warehouse, quoted, replace_table

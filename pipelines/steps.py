@@ -13,8 +13,8 @@ from pathlib import Path
 import duckdb
 
 from connectors.errors import SourceError
-from connectors.file_pull import PullReport
 from connectors.landing import EVERY_DAY, DayRange
+from connectors.pull_report import PullReport
 from pipelines.config_tables import WorldConfig
 from pipelines.detecting import detect_nights
 from pipelines.errors import NothingLanded, PainpointsError
