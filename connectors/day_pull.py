@@ -17,12 +17,26 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from connectors.errors import SourceError
-from connectors.landing import EVERY_DAY, PARTIAL, DayRange, Incoming, Manifest, SourceLake, replace_json
+from connectors.landing import (
+    EVERY_DAY,
+    PARTIAL,
+    DayRange,
+    Incoming,
+    Manifest,
+    Part,
+    SourceLake,
+    replace_json,
+)
 from connectors.meter import Meter
 from connectors.patience import Patience, Progress
 from connectors.pull_report import PullReport
 
 Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """What time it is."""
+    return datetime.now(UTC)
 
 
 @dataclass(frozen=True)
@@ -70,10 +84,40 @@ class Nights:
         first = min([self.today() - history, *known])
         return days_between(first, last)
 
+    def candidate_days(
+        self, landed: Mapping[date, Manifest], dataset: str, history: timedelta, asked: DayRange
+    ) -> list[date]:
+        """The days a pull has to think of: those ``asked`` for, an open end closed by yesterday, none to
+        come; else the recent ones."""
+        recent = self.recent_days(landed, dataset, history)
+        if asked == EVERY_DAY:
+            return recent
+        last = min(asked.last or self.today() - timedelta(days=1), self.today())
+        return days_between(asked.first or min(recent, default=last), last)
+
+
+def is_settled(parts: Sequence[Part], day: date, nights: Nights) -> bool:
+    """Whether the parts of a day were seen after the vendor was done with it; files always were."""
+    done = nights.end_of(day) + nights.look_back
+    return all(not part.seen_at or datetime.fromisoformat(part.seen_at) >= done for part in parts)
+
 
 def days_between(first: date, last: date) -> list[date]:
     """The days from ``first`` to ``last``, both included."""
     return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+
+
+def due_days(
+    lake: SourceLake, dataset: str, candidates: Sequence[date], nights: Nights, asked: DayRange
+) -> list[date]:
+    """The days of ``candidates`` that pull_days looks at, the oldest first. A range asked for begins here."""
+    since = _BackFill(lake, dataset, asked).begin(nights.clock())
+    landed = lake.days()
+    return [
+        day
+        for day in sorted(candidates)
+        if day in asked and _is_due(landed.get(day), dataset, day, nights, since)
+    ]
 
 
 def pull_days(
@@ -90,14 +134,7 @@ def pull_days(
 
     Raises the SourceError of the first day that cannot be had; the days before it have landed.
     """
-    back_fill = _BackFill(lake, feed.dataset, asked)
-    since = back_fill.begin(nights.clock())
-    landed = lake.days()
-    due = [
-        day
-        for day in sorted(candidates)
-        if day in asked and _is_due(landed.get(day), feed.dataset, day, nights, since)
-    ]
+    due = due_days(lake, feed.dataset, candidates, nights, asked)
     report = PullReport(lake.source, 0, ())
     for number, day in enumerate(due, 1):
         label = f"{lake.source}: {day} ({number} of {len(due)} days)"
@@ -106,7 +143,7 @@ def pull_days(
         except SourceError:
             progress(f"{label}: failed; the {number - 1} days before it are done, the next pull goes on here")
             raise
-    back_fill.end()
+    _BackFill(lake, feed.dataset, asked).end()
     return report
 
 

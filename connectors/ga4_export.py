@@ -22,6 +22,8 @@ from connectors.json_lines import Record, split_records
 from connectors.landing import Incoming
 
 DATASET = "events"
+# the Data API's reports land beside the events, in datasets of their own
+COUNTS_DATASET, FUNNEL_DATASET = "vendor_counts", "vendor_funnel"
 NEEDED = ("event_date", "event_timestamp", "event_name", "event_params", "user_pseudo_id")
 
 _VALUE = pa.struct(

@@ -69,11 +69,6 @@ class Manifest:
     def parts_of(self, dataset: str) -> tuple[Part, ...]:
         return tuple(part for part in self.parts if part.dataset == dataset)
 
-    @property
-    def is_complete(self) -> bool:
-        """Whether no part of the day says that more of it is to come."""
-        return not any(PARTIAL in part.flags for part in self.parts)
-
 
 @dataclass(frozen=True)
 class Incoming:

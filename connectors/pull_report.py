@@ -24,6 +24,17 @@ class PullReport:
     bytes_read: int = 0
     remarks: tuple[str, ...] = ()
 
+    def sentence(self) -> str:
+        """What the pull brought, as a person reads it."""
+        read = []
+        if self.files_read or self.files_skipped:
+            read.append(f"{self.files_read} files, {self.files_skipped} files unchanged")
+        if self.days_read or self.days_unchanged:
+            read.append(f"{self.days_read} days, {self.days_unchanged} days unchanged")
+        size = f", {self.bytes_read / 1e6:,.1f} MB" if self.bytes_read else ""
+        what = f"{self.rows:,} rows of {'; '.join(read)}" if read else "nothing is due"
+        return f"{self.source}: {what}{size}; {len(self.changed_days)} days changed"
+
     def __add__(self, other: PullReport) -> PullReport:
         return PullReport(
             self.source,

@@ -21,29 +21,37 @@ from connectors.json_lines import open_plain_or_gzipped, read_records
 Row = dict[str, Any]
 
 
-def read_rows(path: Path, needed: tuple[str, ...]) -> Iterator[tuple[str, Row]]:
+def read_rows(
+    path: Path, needed: tuple[str, ...] = (), mapped: tuple[str, ...] = ()
+) -> Iterator[tuple[str, Row]]:
     """Yield (place, row); place is "line 12" or "row 12". Raises SourceError.
 
-    The format is told by content (Parquet, gzip) and by name (``.csv`` or ``.jsonl``/``.json``).
+    The format is told by content (Parquet, gzip, JSON objects) and by name (``.csv``, ``.tsv``,
+    ``.jsonl``, ``.json``). ``needed`` columns have to be there. ``mapped`` ones too where the file names
+    its columns once, as a JSON object leaves out what has no value; ``a.b`` may lie inside ``a``.
     """
     with path.open("rb") as file:
         magic = file.read(4)
     names = [suffix.lower() for suffix in path.suffixes]
+    is_csv = ".csv" in names or ".tsv" in names
     if magic == b"PAR1":
         rows = _parquet_rows(path)
-    elif ".jsonl" in names or ".json" in names or ".ndjson" in names:
-        rows = ((f"line {number}", record) for number, _, record in read_records(path))
-    elif ".csv" in names:
+    elif is_csv:
         rows = _csv_rows(path)
+    elif {".jsonl", ".json", ".ndjson"} & set(names) or _holds_objects(path):
+        rows = ((f"line {number}", record) for number, _, record in read_records(path))
     else:
         raise FileUnreadable(
             "the format cannot be told",
             where=path,
             remedy="Name the file .csv, .jsonl, .jsonl.gz or .parquet",
         )
+    names_columns_once = is_csv or magic == b"PAR1"
     for number, (place, row) in enumerate(rows):
         absent = [name for name in needed if name not in row]
-        if absent and (number == 0 or magic == b"PAR1" or ".csv" in names):
+        if names_columns_once and number == 0:
+            absent += [name for name in mapped if not any(part in row for part in _leading_parts(name))]
+        if absent and (number == 0 or names_columns_once):
             raise FileForeign(
                 f"the column {absent[0]!r} is missing (found: {', '.join(map(str, row))})",
                 where=f"{path}, {place}",
@@ -52,13 +60,40 @@ def read_rows(path: Path, needed: tuple[str, ...]) -> Iterator[tuple[str, Row]]:
         yield place, row
 
 
+def _leading_parts(column: str) -> Iterator[str]:
+    """The names under which a column ``a.b.c`` may be found: ``a.b.c``, ``a.b`` and ``a``."""
+    while column:
+        yield column
+        column = column.rpartition(".")[0]
+
+
+def _holds_objects(path: Path) -> bool:
+    """Whether a file of another name starts with a JSON object, as the logs of event collectors do."""
+    try:
+        with open_plain_or_gzipped(path) as file:
+            return file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{")
+    except (OSError, EOFError, zlib.error):
+        return False
+
+
+def _delimiter(path: Path) -> str:
+    """What separates the columns: a comma, else what spreadsheets write where the comma is a decimal sign."""
+    try:
+        with open_plain_or_gzipped(path) as file:
+            unquoted = file.readline().split(b'"')[::2]
+    except (OSError, EOFError, zlib.error):
+        return ","  # who reads the rows meets the same, and says where
+    found = (each for each in (b",", b";", b"\t") if any(each in part for part in unquoted))
+    return next(found, b",").decode()
+
+
 def _csv_rows(path: Path) -> Iterator[tuple[str, Row]]:
     csv.field_size_limit(2**31 - 1)  # a survey answer may be longer than the default of 128 kB
     with (
         open_plain_or_gzipped(path) as binary,
         io.TextIOWrapper(binary, encoding="utf-8-sig", newline="") as file,
     ):
-        reader = csv.DictReader(file, strict=True)
+        reader = csv.DictReader(file, strict=True, delimiter=_delimiter(path))
         try:
             if reader.fieldnames is None:
                 raise FileUnreadable("the file is empty", where=path, remedy="Export it again")

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from connectors.errors import LineBroken
 from connectors.json_lines import write_days
 from connectors.landing import Incoming
-from connectors.row_files import read_rows, utc_moment
+from connectors.row_files import Row, read_rows, utc_moment
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -25,9 +25,9 @@ def split_rows(
     needed: tuple[str, ...],
     zone: ZoneInfo,
 ) -> Iterable[Incoming]:
-    """Write lines ``{"at": microseconds UTC, "row": {...}}`` into one file a day of ``zone``."""
+    """Land the rows of a file by the time in ``at_column``, of ``zone`` where it carries none."""
 
-    def stamped() -> Iterator[tuple[date, bytes]]:
+    def stamped() -> Iterator[tuple[datetime, Row]]:
         for place, row in read_rows(path, (at_column, *needed)):
             try:
                 moment = utc_moment(row.get(at_column), zone)
@@ -37,15 +37,28 @@ def split_rows(
                     where=path,
                     remedy="Use ISO 8601 (2026-11-22 03:36:00) or seconds since 1970",
                 ) from error
+            yield moment, row
+
+    return write_stamped(stamped(), folder, dataset, zone)
+
+
+def write_stamped(
+    rows: Iterable[tuple[datetime, Row]], folder: Path, dataset: str, zone: ZoneInfo
+) -> list[Incoming]:
+    """Write lines ``{"at": microseconds UTC, "row": {...}}`` into one file a day of ``zone``."""
+
+    def dated() -> Iterator[tuple[date, bytes]]:
+        for moment, row in rows:
             at = (moment - EPOCH) // timedelta(microseconds=1)
-            text = {str(key): _text(value) for key, value in row.items()}
+            text = {str(key): cell_text(value) for key, value in row.items()}
             line = json.dumps({"at": at, "row": text}, ensure_ascii=False)
             yield moment.astimezone(zone).date(), line.encode("utf-8", "replace")
 
-    return write_days(stamped(), folder, dataset)
+    return write_days(dated(), folder, dataset)
 
 
-def _text(value: object) -> str | None:
+def cell_text(value: object) -> str | None:
+    """A cell as text: objects and lists as JSON, truth as true and false."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, dict | list):

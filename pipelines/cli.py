@@ -115,9 +115,13 @@ def init(directory: Annotated[Path, typer.Argument(help="The folder of the new w
 
 
 @app.command()
-def doctor(workspace: WorkspaceOption = HERE, json_output: JsonOption = False) -> None:
-    """Check config, files and journey rules; every line says what to do."""
-    remarks = list(examine(open_workspace(workspace)))
+def doctor(
+    workspace: WorkspaceOption = HERE,
+    offline: Annotated[bool, typer.Option("--offline", help="Do not try the credentials.")] = False,
+    json_output: JsonOption = False,
+) -> None:
+    """Check config, credentials, files and journey rules; every line says what to do."""
+    remarks = list(examine(open_workspace(workspace), calls_vendors=not offline))
     if json_output:
         _print_json([vars(each) for each in remarks])
     else:

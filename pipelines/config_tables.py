@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,13 +11,24 @@ from zoneinfo import ZoneInfo
 import duckdb
 import pyarrow as pa
 
+from connectors.day_pull import Nights, is_settled
+from connectors.landing import PARTIAL, Part
 from models.durations import microseconds
 from models.journey import Journey
+from pipelines.channel_sites import write_traffic_sites
+from pipelines.exclusion import NO_EXCLUDES, Excludes
 from pipelines.warehouse import replace_table
 
 # A user id on more devices than this is a kiosk or a placeholder; a device with more users is shared.
 DEVICES_PER_USER_LIMIT = 100
 USERS_PER_DEVICE_LIMIT = 5
+# Mixpanel itself merges up to 500 ids into one person.
+IDS_PER_PERSON_LIMIT = 500
+PLACEHOLDER_IDS = (
+    "", "0", "-1", "1", "null", "none", "nil", "nan", "undefined", "unknown", "anonymous", "guest",
+    "(not set)", "not set", "n/a", "na", "test", "false", "true", "[object object]",
+    "00000000-0000-0000-0000-000000000000",
+)  # fmt: skip
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=ZoneInfo("UTC"))
 
@@ -26,7 +37,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=ZoneInfo("UTC"))
 class WorldConfig:
     """What the models need to know besides the events.
 
-    ``sources`` are (name, kind, sets_horizon); ``sources_of`` names each journey's sources.
+    ``sources`` are (name, kind, sets_horizon); ``sources_of`` names each journey's sources; ``zones`` are
+    the zones of the sources' days, where they are not the workspace's.
     """
 
     timezone: str
@@ -36,6 +48,8 @@ class WorldConfig:
     sources: Sequence[tuple[str, str, bool]]
     journeys: Sequence[Journey]
     sources_of: Mapping[str, Sequence[str]]
+    zones: Mapping[str, str] = field(default_factory=dict)
+    excludes: Excludes = NO_EXCLUDES
 
     def numbered(self) -> list[tuple[int, Journey]]:
         return list(enumerate(self.journeys, 1))
@@ -56,6 +70,7 @@ def write_config(connection: duckdb.DuckDBPyConnection, config: WorldConfig) -> 
             "inactivity_us": number,
             "devices_per_user_limit": number,
             "users_per_device_limit": number,
+            "events_per_day_limit": number,
         },
         [
             {
@@ -64,6 +79,7 @@ def write_config(connection: duckdb.DuckDBPyConnection, config: WorldConfig) -> 
                 "inactivity_us": microseconds(config.inactivity),
                 "devices_per_user_limit": DEVICES_PER_USER_LIMIT,
                 "users_per_device_limit": USERS_PER_DEVICE_LIMIT,
+                "events_per_day_limit": config.excludes.events_per_day_limit,
             }
         ],
     )
@@ -72,10 +88,14 @@ def write_config(connection: duckdb.DuckDBPyConnection, config: WorldConfig) -> 
         {"currency": text, "rate": pa.float64()},
         [{"currency": currency, "rate": rate} for currency, rate in config.fx.items()],
     )
+    table("placeholder_ids", {"id": text}, [{"id": each} for each in PLACEHOLDER_IDS])
     table(
         "sources",
-        {"source": text, "kind": text},
-        [{"source": name, "kind": kind} for name, kind, _ in config.sources],
+        {"source": text, "kind": text, "timezone": text},
+        [
+            {"source": name, "kind": kind, "timezone": config.zones.get(name, config.timezone)}
+            for name, kind, _ in config.sources
+        ],
     )
     table(
         "journeys",
@@ -144,6 +164,7 @@ def write_config(connection: duckdb.DuckDBPyConnection, config: WorldConfig) -> 
         },
         [row for index, journey in config.numbered() for row in _persona_stages(index, journey)],
     )
+    write_traffic_sites(connection)
 
 
 def _persona_stages(index: int, journey: Journey) -> list[dict[str, Any]]:
@@ -165,18 +186,26 @@ def _persona_stages(index: int, journey: Journey) -> list[dict[str, Any]]:
 
 
 LANDED_DAY = pa.schema(
-    [("source", pa.string()), ("day", pa.date32()), ("ends_us", pa.int64()), ("rows", pa.int64())]
+    [
+        ("source", pa.string()),
+        ("day", pa.date32()),
+        ("ends_us", pa.int64()),
+        ("rows", pa.int64()),
+        ("is_complete", pa.bool_()),
+        ("is_settled", pa.bool_()),
+    ]
 )
 
 
-def landed_day(source: str, day: date, zone: ZoneInfo, rows: int) -> dict[str, Any]:
+def landed_day(source: str, day: date, nights: Nights, parts: Sequence[Part]) -> dict[str, Any]:
     """A row of ``lake.days``; the day ends at the next midnight of its source's zone."""
-    end = datetime.combine(day + timedelta(days=1), datetime.min.time(), zone)
     return {
         "source": source,
         "day": day,
-        "ends_us": (end - _EPOCH) // timedelta(microseconds=1),
-        "rows": rows,
+        "ends_us": (nights.end_of(day) - _EPOCH) // timedelta(microseconds=1),
+        "rows": sum(part.rows for part in parts),
+        "is_complete": not any(PARTIAL in part.flags for part in parts),
+        "is_settled": is_settled(parts, day, nights),
     }
 
 

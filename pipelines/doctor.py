@@ -12,17 +12,25 @@ from connectors.errors import LakeDamaged
 from connectors.file_pull import matching
 from models.journey import Journey
 from models.journey_file import JourneyError
+from pipelines.credential_check import check_credentials
 from pipelines.errors import PainpointsError
 from pipelines.pulling import file_sets_of
 from pipelines.rule_review import Remark, review_rules
+from pipelines.source_settings import Ga4Source
+from pipelines.vendor_funnels import why_not_asked
 from pipelines.workspace import Workspace
 
 LEAST_FREE_BYTES = 2 * 2**30
 
 
-def examine(workspace: Workspace) -> Iterator[Remark]:
-    """Every remark in turn; a problem is something that stops or bends the result."""
+def examine(workspace: Workspace, *, calls_vendors: bool = True) -> Iterator[Remark]:
+    """Every remark in turn; a problem is something that stops or bends the result.
+
+    With ``calls_vendors`` each credential is tried with the cheapest call its vendor has.
+    """
     yield Remark("ok", str(workspace.config_path), "the config is read")
+    if calls_vendors:
+        yield from check_credentials(workspace)
     for name, source in workspace.settings.sources.items():
         for file_set in file_sets_of(name, source, workspace.settings.zone_of(name)):
             count = len(glob(matching(workspace.root, file_set.pattern), recursive=True))
@@ -45,6 +53,11 @@ def examine(workspace: Workspace) -> Iterator[Remark]:
     for journey in journeys:
         stages = ", ".join(stage.name for stage in journey.stages)
         yield Remark("ok", journey.path, f"journey {journey.name}: {stages}")
+        for name, source in workspace.settings.sources.items():
+            asks = isinstance(source, Ga4Source) and source.property_id is not None and source.funnels
+            reason = why_not_asked(journey)
+            if asks and reason is not None and name in workspace.sources_of(journey):
+                yield Remark("note", journey.path, f"GA4's own funnel is not put beside it: {reason}")
         for stage in (each for each in journey.stages if each.ideal.auto):
             what = f"`ideal: auto` of stage {stage.name!r} is not computed by this version; write numbers"
             yield Remark("note", f"{journey.path}, line {stage.line}", what)

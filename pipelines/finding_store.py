@@ -40,10 +40,6 @@ def make_state(connection: duckdb.DuckDBPyConnection) -> None:
         "seconds double, version varchar, config_hash varchar, data_as_of date)"
     )
     connection.execute("create table if not exists state.nights (night date)")
-    connection.execute(
-        "create table if not exists state.reconciliation (source varchar, day date, "
-        "event_name varchar, our_count bigint, vendor_count bigint, difference bigint, reason varchar)"
-    )
 
 
 def make_state_marts(connection: duckdb.DuckDBPyConnection) -> None:

@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from models.clusters import cluster_ids
 from models.fitness import path_fitness
-from pipelines.config_tables import WorldConfig, write_config
+from pipelines.config_tables import IDS_PER_PERSON_LIMIT, WorldConfig, write_config
+from pipelines.exclusion import make_excluded_events
 from pipelines.match_sql import attempt_segments_query, stage_events_query
 from pipelines.sql_models import (
     GeneratedModel,
@@ -59,8 +61,18 @@ def _generated(config: WorldConfig) -> list[GeneratedModel]:
     def fitness(connection: duckdb.DuckDBPyConnection) -> None:
         _write_path_fitness(connection, config)
 
+    def identity_clusters(connection: duckdb.DuckDBPyConnection) -> None:
+        _write_identity_clusters(connection)
+
+    def excluded_by_rule(connection: duckdb.DuckDBPyConnection) -> None:
+        make_excluded_events(connection, config.excludes.rules)
+
     events = frozenset({"intermediate.events", "staging.events"})
     return [
+        GeneratedModel(
+            "intermediate.identity_clusters", frozenset({"intermediate.identity_links"}), identity_clusters
+        ),
+        GeneratedModel("intermediate.excluded_by_rule", frozenset({"staging.events"}), excluded_by_rule),
         GeneratedModel("intermediate.stage_events", events, stage_events),
         GeneratedModel(
             "intermediate.attempt_segments",
@@ -69,6 +81,17 @@ def _generated(config: WorldConfig) -> list[GeneratedModel]:
         ),
         GeneratedModel("intermediate.path_fitness", frozenset({"intermediate.attempts"}), fitness),
     ]
+
+
+def _write_identity_clusters(connection: duckdb.DuckDBPyConnection) -> None:
+    links = connection.execute("select * from intermediate.identity_links").df()
+    connection.register("clusters", cluster_ids(links, IDS_PER_PERSON_LIMIT))
+    connection.execute(
+        "create or replace table intermediate.identity_clusters as select id_number::bigint as id_number, "
+        "is_device::boolean as is_device, person_number::bigint as person_number, "
+        "members::bigint as members, is_too_large::boolean as is_too_large from clusters"
+    )
+    connection.unregister("clusters")
 
 
 def _write_path_fitness(connection: duckdb.DuckDBPyConnection, config: WorldConfig) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from prefect.concurrency.sync import concurrency
 from prefect.exceptions import ObjectAlreadyExists
 
 from connectors.errors import SourceError
+from connectors.landing import EVERY_DAY, DayRange
 from connectors.pull_report import PullReport
 from pipelines import steps
 from pipelines.errors import PainpointsError
@@ -56,7 +57,9 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
 
 def can_pull_again(error: BaseException | None) -> bool:
     """Whether waiting may help: a wrong config or a foreign file is as wrong in five minutes."""
-    return not isinstance(error, PainpointsError | SourceError)
+    if isinstance(error, SourceError):
+        return error.waiting_may_help
+    return not isinstance(error, PainpointsError)
 
 
 def is_storage_trouble(error: BaseException | None) -> bool:
@@ -91,16 +94,13 @@ def _error_of(state: State[Any]) -> BaseException | None:
     timeout_seconds=PULL_LIMIT,
     cache_policy=NO_CACHE,
 )
-def pull_one(workspace: Workspace, source: str) -> PullReport:
-    """Land what is new of one source."""
-    report = pull_source(workspace, source, _progress())
-    get_run_logger().info(
-        "%s: %d files read, %d unchanged, %d days changed",
-        source,
-        report.files_read,
-        report.files_skipped,
-        len(report.changed_days),
-    )
+def pull_one(workspace: Workspace, source: str, days: DayRange = EVERY_DAY) -> PullReport:
+    """Land what is new of one source and falls into ``days``."""
+    report = pull_source(workspace, source, _progress(), days)
+    logger = get_run_logger()
+    logger.info("%s", report.sentence())
+    for remark in report.remarks:
+        logger.warning("%s: %s", source, remark)
     return report
 
 
@@ -144,19 +144,20 @@ def report(workspace: Workspace) -> Path:
 
 
 @flow(name="painpoints-nightly")
-def nightly(workspace: str = ".") -> None:
+def nightly(workspace: str = ".", from_day: date | None = None, to_day: date | None = None) -> None:
     """Pull every source, build, detect, publish, report, and show the night as two artifacts.
 
     `workspace` is a folder with a painpoints.toml; a relative one counts from the current folder, which
-    for a deployed run is the project's root.
+    for a deployed run is the project's root. With `from_day` or `to_day` it is a back-fill: these days
+    are pulled anew, and one that was killed goes on where it stopped.
     When a source fails the others still land, nothing is built, and what was published stays.
     """
     opened = open_workspace(Path(workspace))
     with opened.locked():
         started = datetime.now(UTC)
         opened.journeys  # noqa: B018 - a wrong journey is told before anything is pulled
-        _pull_all(opened)
-        _make_writer_limit()
+        _pull_all(opened, DayRange(from_day, to_day))
+        _make_limit(WRITER_LIMIT)
         # One lease for both steps, so that no other workspace writes in between. A run that dies loses
         # its lease after five minutes; strict: one that lost it stops rather than write beside another.
         with concurrency(WRITER_LIMIT, occupy=1, timeout_seconds=WRITER_WAIT, strict=True):
@@ -173,12 +174,19 @@ def nightly(workspace: str = ".") -> None:
     get_run_logger().info("%s", sentence(night))
 
 
-def _pull_all(workspace: Workspace) -> None:
+def _pull_all(workspace: Workspace, days: DayRange) -> None:
     """Pull the sources one after the other. Raises PainpointsError that starts with those that failed."""
     # not submitted to threads: only in the main thread does Prefect interrupt what is over its time limit
     failures = []
-    for source in workspace.settings.sources:
-        state = pull_one(workspace, source, return_state=True)
+    for source, settings in workspace.settings.sources.items():
+        with ExitStack() as turns:
+            if account := settings.vendor_account():
+                # a quota is the account's: workspaces that share one take turns on this server
+                _make_limit(f"painpoints-{account}")
+                turns.enter_context(
+                    concurrency(f"painpoints-{account}", occupy=1, timeout_seconds=WRITER_WAIT)
+                )
+            state = pull_one(workspace, source, days, return_state=True)
         if not state.is_completed():
             failures.append(f"source {source}: {_error_of(state) or state.message}")
             get_run_logger().error("%s", failures[-1])
@@ -187,10 +195,10 @@ def _pull_all(workspace: Workspace) -> None:
         raise PainpointsError("\n".join(failures))
 
 
-def _make_writer_limit() -> None:
+def _make_limit(name: str) -> None:
     # the upsert is not atomic: the flow of another workspace may make the limit at the same moment
     with get_client(sync_client=True) as client, suppress(ObjectAlreadyExists):
-        client.upsert_global_concurrency_limit_by_name(WRITER_LIMIT, 1)
+        client.upsert_global_concurrency_limit_by_name(name, 1)
 
 
 def _progress() -> Progress:

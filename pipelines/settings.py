@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
+from models.journey import Rule
 from pipelines.errors import ConfigError
+from pipelines.exclusion import BUILT_IN, ExcludeRule, Excludes, parse_excluded
 from pipelines.source_settings import (
     KINDS,
     SOURCE_TYPES,
@@ -55,6 +57,27 @@ class DetectionSettings(Frozen):
     replay_nights: int = Field(default=45, ge=0, le=400)
 
 
+class ExcludeRuleSettings(Frozen):
+    """Events that one of ``match`` matches are left out and counted under ``name``."""
+
+    name: str = Field(min_length=1, max_length=80)
+    match: tuple[Annotated[Rule, BeforeValidator(parse_excluded)], ...] = Field(min_length=1)
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class ExcludeSettings(Frozen):
+    """Bots and internal traffic. ``built_in``: crawlers by their browser, GA4's internal traffic."""
+
+    built_in: bool = True
+    max_events_per_day: int = Field(default=10_000, ge=1)
+    rules: tuple[ExcludeRuleSettings, ...] = ()
+
+    def build(self) -> Excludes:
+        own = tuple(ExcludeRule(each.name, each.match) for each in self.rules)
+        return Excludes((*own, *(BUILT_IN if self.built_in else ())), self.max_events_per_day)
+
+
 class Settings(Frozen):
     """The whole config. ``fx`` gives, per foreign currency, its worth in ``currency``."""
 
@@ -63,13 +86,21 @@ class Settings(Frozen):
     sessions: SessionSettings = SessionSettings()
     engine: EngineSettings = EngineSettings()
     detection: DetectionSettings = DetectionSettings()
+    exclude: ExcludeSettings = ExcludeSettings()
     fx: Mapping[str, Annotated[float, Field(gt=0)]] = {}
     sources: Mapping[str, Ga4Source | MixpanelSource | HotjarSource | TableSource]
 
     def zone_of(self, source: str) -> ZoneInfo:
-        """The source's zone: its own, else the workspace's; Mixpanel exports UTC unless told otherwise."""
+        """The zone of times that carry none: the source's, else UTC for Mixpanel, else the workspace's."""
         each = self.sources[source]
         return ZoneInfo(each.timezone or ("UTC" if each.kind == "mixpanel" else self.timezone))
+
+    def day_zone_of(self, source: str) -> ZoneInfo:
+        """The zone that decides what a day of the source is: Mixpanel's is the project's."""
+        each = self.sources[source]
+        if isinstance(each, MixpanelSource) and each.project_timezone:
+            return ZoneInfo(each.project_timezone)
+        return self.zone_of(source)
 
 
 def read_settings(path: Path) -> Settings:

@@ -109,10 +109,9 @@ def remarks(found: Sequence[Remark]) -> None:
 
 def pulls(reports: Sequence[PullReport]) -> None:
     for each in reports:
-        print(
-            f"{each.source}: {each.rows:,} rows of {each.files_read} files landed, "
-            f"{each.files_skipped} files unchanged, {len(each.changed_days)} days changed"
-        )
+        print(each.sentence())
+        for remark in each.remarks:
+            print(f"  {remark}")
 
 
 def built(report: BuildReport) -> None:

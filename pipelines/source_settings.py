@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from connectors.cell_formats import check_format
+from connectors.table_columns import TableColumns
 from models.durations import parse_duration
 from models.journey import EVENT_FIELDS
 
@@ -56,8 +58,12 @@ class SourceSettings(Frozen):
     timezone: Zone | None = None
     sets_horizon: bool = True
 
+    def vendor_account(self) -> str | None:
+        """The account whose quota a pull of this source uses up; None where it calls nobody."""
+        return None
 
-class _LiveSource(SourceSettings):
+
+class LiveSource(SourceSettings):
     """A source that may call its vendor.
 
     ``credentials`` names the secrets (``NAME_...``), ``api_url`` takes the place of the vendor's own
@@ -71,7 +77,7 @@ class _LiveSource(SourceSettings):
     history: Duration | None = None
 
 
-class Ga4Source(_LiveSource):
+class Ga4Source(LiveSource):
     """GA4 events from files or from the BigQuery export, and the Data API's counts beside them.
 
     ``billing_project`` pays for what is read, where that is not the ``project`` of the data. A pull that
@@ -89,6 +95,9 @@ class Ga4Source(_LiveSource):
     data_api_url: Url | None = None
     funnels: bool = True
 
+    def vendor_account(self) -> str | None:
+        return f"ga4-{self.property_id or self.dataset}" if self.property_id or self.project else None
+
     @model_validator(mode="after")
     def _has_one_way_in(self) -> Ga4Source:
         if (self.project is None) != (self.dataset is None):
@@ -97,7 +106,7 @@ class Ga4Source(_LiveSource):
         return self
 
 
-class MixpanelSource(_LiveSource):
+class MixpanelSource(LiveSource):
     """Mixpanel events from files or from the raw Export API.
 
     ``timezone`` is the zone in which `time` is written: UTC in projects made from 2023 on, else the
@@ -115,13 +124,16 @@ class MixpanelSource(_LiveSource):
     history: Duration | None = timedelta(days=56)
     revenue_events: tuple[str, ...] = ("Order Completed", "Purchase", "purchase")
 
+    def vendor_account(self) -> str | None:
+        return None if self.project_id is None else f"mixpanel-{self.project_id}"
+
     @model_validator(mode="after")
     def _has_one_way_in(self) -> MixpanelSource:
         _one_way_in(self.files, self.project_id, "files or project_id")
         return self
 
 
-class HotjarSource(_LiveSource):
+class HotjarSource(LiveSource):
     """Hotjar's CSV exports and, with ``site_id``, the survey responses of its API.
 
     ``user_id`` names the column, or the user attribute of a response, that holds the shop's own user id.
@@ -133,6 +145,9 @@ class HotjarSource(_LiveSource):
     site_id: int | None = None
     survey_ids: tuple[int, ...] = ()
     user_id: str | None = None
+
+    def vendor_account(self) -> str | None:
+        return None if self.site_id is None else f"hotjar-{self.site_id}"
 
     @model_validator(mode="after")
     def _has_something(self) -> HotjarSource:
@@ -149,10 +164,24 @@ def _one_way_in(files: object, live: object, ways: str) -> None:
 
 
 class TableSource(SourceSettings):
+    """Events in CSV, JSONL or Parquet files of any layout.
+
+    ``columns`` maps fields of an event to columns; a column ``a.b`` that is none itself is ``b`` inside
+    ``a``. ``constants`` are values of fields that have no column, or an empty cell. ``formats`` declares
+    what is not to be inferred: event_at (a pattern such as ``%d/%m/%Y %H:%M``, iso, seconds, milliseconds,
+    microseconds), value (decimal point, decimal comma, cents), is_new_user (the words for yes and no:
+    ``yes/no``). Only rows count whose ``where`` columns hold one of the given values and whose
+    ``where_present`` columns are not empty. An event with an order number and a value, or of
+    ``revenue_events``, is revenue; refunds are negative.
+    """
+
     kind: Literal["table"] = "table"
     files: str
     columns: Mapping[str, str]
     constants: Mapping[str, str] = {}
+    formats: Mapping[str, str] = {}
+    where: Mapping[str, str | tuple[str, ...]] = {}
+    where_present: tuple[str, ...] = ()
     revenue_events: tuple[str, ...] = ()
 
     @model_validator(mode="after")
@@ -166,7 +195,19 @@ class TableSource(SourceSettings):
             raise ValueError("map event_name in columns, or fix it in constants")
         if not {"user_id", "device_id"} & (self.columns.keys() | self.constants.keys()):
             raise ValueError("columns must map user_id or device_id, or nobody can be followed")
+        for key, declared in self.formats.items():
+            if key not in self.columns:
+                raise ValueError(f"formats.{key}: there is no {key} in columns")
+            try:
+                check_format(key, declared)
+            except ValueError as error:
+                raise ValueError(f"formats.{key}: {error}") from error
         return self
+
+    def layout(self) -> TableColumns:
+        """How the files are read."""
+        where = {key: (one,) if isinstance(one, str) else one for key, one in self.where.items()}
+        return TableColumns(self.columns, self.formats, where, self.where_present, tuple(self.constants))
 
 
 Source = Ga4Source | MixpanelSource | HotjarSource | TableSource

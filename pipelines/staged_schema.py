@@ -36,6 +36,7 @@ STAGED_EVENT = pa.schema(
         ("currency", pa.string()),
         ("transaction_id", pa.string()),
         ("is_revenue", pa.bool_()),
+        ("traffic_type", pa.string()),
         ("properties", pa.string()),
         ("copies", pa.int32()),
     ]
@@ -46,6 +47,7 @@ RECORDING = pa.schema(
         ("recorded_us", pa.int64()),
         ("recording_url", pa.string()),
         ("hotjar_user_id", pa.string()),
+        ("user_id", pa.string()),
         ("country", pa.string()),
         ("device", pa.string()),
         ("browser", pa.string()),
@@ -66,11 +68,15 @@ SURVEY_ANSWER = pa.schema(
         ("answered_us", pa.int64()),
         ("response_number", pa.string()),
         ("hotjar_user_id", pa.string()),
+        ("user_id", pa.string()),
         ("country", pa.string()),
         ("device", pa.string()),
         ("page", pa.string()),
         ("question", pa.string()),
         ("answer", pa.string()),
+        ("comment", pa.string()),
+        ("question_type", pa.string()),
+        ("way_in", pa.string()),
     ]
 )
 

@@ -19,6 +19,7 @@ from pipelines.settings import EngineSettings
 from pipelines.source_settings import Source
 from pipelines.sql_models import Progress
 from pipelines.staging_day import STAGINGS, DayToStage, Staging, file_list, stage_share
+from pipelines.vendor_reports import gather_reports
 from pipelines.warehouse import FUNCTIONS, machine_memory_bytes, quoted, replace_table
 from pipelines.workspace import Workspace
 
@@ -34,7 +35,13 @@ def stage_days(connection: duckdb.DuckDBPyConnection, workspace: Workspace, prog
     for name, source in workspace.settings.sources.items():
         lake, zone = workspace.source_lake(name), workspace.settings.zone_of(name)
         landed = lake.days()
-        landed_days.extend(landed_day(name, day, zone, each.rows) for day, each in landed.items())
+        gathering = {staging.dataset for staging in STAGINGS if staging.kind == source.kind}
+        landed_days.extend(
+            landed_day(name, day, workspace.nights_of(name), parts)
+            for day, each in landed.items()
+            # a day of which only a vendor's report has landed holds no events
+            if (parts := [part for part in each.parts if part.dataset in gathering])
+        )
         for staging in (each for each in STAGINGS if each.kind == source.kind):
             recipe = _recipe(staging, source, str(zone))
             for day, manifest in landed.items():
@@ -56,6 +63,7 @@ def stage_days(connection: duckdb.DuckDBPyConnection, workspace: Workspace, prog
     for staging in STAGINGS:
         _gather(connection, staging, gathered[staging.gathered])
     write_days(connection, landed_days)
+    gather_reports(connection, workspace)
     return len(missing)
 
 
@@ -79,7 +87,7 @@ def _stage_side_by_side(days: Sequence[DayToStage], engine: EngineSettings, prog
 
 def _recipe(staging: Staging, source: Source, zone: str) -> str:
     """A digest of all that decides how a day is staged, besides its content."""
-    config = source.model_dump_json(include={"columns", "constants", "revenue_events", "user_id"})
+    config = source.model_dump_json(include={"columns", "constants", "formats", "revenue_events", "user_id"})
     text = staging.sql_path.read_text("utf-8") + config + zone + "".join(FUNCTIONS)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -88,7 +96,8 @@ def _target(
     workspace: Workspace, name: str, staging: Staging, day: date, manifest: Manifest, recipe: str
 ) -> Path:
     folder = workspace.staged / name
-    return folder / f"{staging.dataset}-{day.isoformat()}-{manifest.version}-{recipe}.parquet"
+    version = manifest.version_of({staging.dataset})
+    return folder / f"{staging.dataset}-{day.isoformat()}-{version}-{recipe}.parquet"
 
 
 def _drop_outdated(workspace: Workspace, wanted: set[Path]) -> None:

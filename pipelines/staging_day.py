@@ -13,7 +13,7 @@ import pyarrow as pa
 from connectors import ga4_export
 from pipelines.errors import SqlFailed
 from pipelines.settings import EngineSettings
-from pipelines.source_settings import TABLE_FIELDS, MixpanelSource, Source, TableSource
+from pipelines.source_settings import TABLE_FIELDS, HotjarSource, MixpanelSource, Source, TableSource
 from pipelines.sql_models import SQL_FOLDER
 from pipelines.staged_schema import RECORDING, STAGED_EVENT, SURVEY_ANSWER
 from pipelines.warehouse import literal, open_warehouse, quoted, replace_table
@@ -40,6 +40,7 @@ STAGINGS = (
     Staging("table", "events", "table", "staged_events", STAGED_EVENT),
     Staging("hotjar", "recordings", "hotjar_recordings", "staged_recordings", RECORDING),
     Staging("hotjar", "surveys", "hotjar_surveys", "staged_surveys", SURVEY_ANSWER),
+    Staging("hotjar", "responses", "hotjar_responses", "staged_surveys", SURVEY_ANSWER),
 )
 
 _LINE_COLUMNS = {
@@ -53,6 +54,7 @@ _RAW_VIEWS = {
     "table": "raw.table_rows",
     "hotjar_recordings": "raw.hotjar_recordings",
     "hotjar_surveys": "raw.hotjar_surveys",
+    "hotjar_responses": "raw.hotjar_responses",
 }
 
 
@@ -83,7 +85,13 @@ def _stage_day(connection: duckdb.DuckDBPyConnection, day: DayToStage) -> None:
     staging, source, paths, target = day.staging, day.source, day.paths, day.target
     part = target.with_suffix(".part")
     revenue_events = list(source.revenue_events) if isinstance(source, MixpanelSource | TableSource) else []
-    context = {"source": day.name, "timezone": day.zone, "revenue_events": revenue_events}
+    user_id_column = source.user_id if isinstance(source, HotjarSource) else None
+    context = {
+        "source": day.name,
+        "timezone": day.zone,
+        "revenue_events": revenue_events,
+        "user_id_column": user_id_column,
+    }
     replace_table(
         connection,
         "raw.context",
@@ -92,6 +100,7 @@ def _stage_day(connection: duckdb.DuckDBPyConnection, day: DayToStage) -> None:
                 ("source", pa.string()),
                 ("timezone", pa.string()),
                 ("revenue_events", pa.list_(pa.string())),
+                ("user_id_column", pa.string()),
             ]
         ),
         [context],
@@ -146,7 +155,7 @@ def _ga4_query(connection: duckdb.DuckDBPyConnection, paths: Iterable[Path]) -> 
 def _write_column_map(connection: duckdb.DuckDBPyConnection, source: TableSource) -> None:
     fields = [field for field in TABLE_FIELDS if field != "event_at"] + ["channel"]
     schema = pa.schema([(field, pa.string()) for field in dict.fromkeys(fields)])
-    for name, given in (("columns", source.columns), ("constants", source.constants)):
+    for name, given in (("columns", source.layout().landed_as()), ("constants", source.constants)):
         row = {field: given.get(field) for field in schema.names}
         replace_table(connection, f"raw.{name}", schema, [row])
 

@@ -150,6 +150,8 @@ def world_config(workspace: Workspace) -> WorldConfig:
         [(name, each.kind, each.sets_horizon) for name, each in settings.sources.items()],
         workspace.journeys,
         {journey.name: workspace.sources_of(journey) for journey in workspace.journeys},
+        {name: settings.day_zone_of(name).key for name in settings.sources},
+        settings.exclude.build(),
     )
 
 

@@ -24,6 +24,9 @@ FUNCTIONS = (
     "create or replace macro local_day(us, zone) as "
     "(make_timestamp(us::bigint) at time zone 'UTC' at time zone zone)::date",
     "create or replace macro utc_of_wall(us, zone) as epoch_us(make_timestamp(us::bigint) at time zone zone)",
+    # an id that a tool made up for a device (Mixpanel's "$device:" ids, UUIDs), rather than a person's
+    "create or replace macro is_device_id(id) as "
+    "starts_with(id, '$device:') or regexp_matches(id, '^[0-9a-fA-F]{6,}-[0-9a-fA-F-]{10,}$')",
     # a key may hold any character: a JSON pointer (RFC 6901), in which none is a wildcard
     "create or replace macro property(properties, name) as json_extract_string("
     "properties::json, '/' || replace(replace(name, '~', '~0'), '/', '~1'))",

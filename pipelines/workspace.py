@@ -7,21 +7,32 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 
+from connectors.day_pull import Clock, Nights, utc_now
 from connectors.landing import SourceLake
+from connectors.patience import Patience
 from models.journey import Journey
 from models.journey_file import JourneyError, read_journeys
 from pipelines.errors import ConfigError, WorkspaceBusy
 from pipelines.settings import CONFIG_FILE, Settings, read_settings
+from pipelines.source_settings import LiveSource
+
+DEFAULT_PATIENCE = Patience()
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """Paths of a workspace and, read once, its config and journeys."""
+    """Paths of a workspace and, read once, its config and journeys.
+
+    ``clock`` says now, ``patience`` how long a pull waits for a vendor: tests have their own.
+    """
 
     root: Path
+    clock: Clock = utc_now
+    patience: Patience = DEFAULT_PATIENCE
 
     @property
     def config_path(self) -> Path:
@@ -83,6 +94,12 @@ class Workspace:
     def source_lake(self, source: str) -> SourceLake:
         return SourceLake(self.lake, source)
 
+    def nights_of(self, source: str) -> Nights:
+        """The days of a source, and how long its vendor may still change one."""
+        each = self.settings.sources[source]
+        look_back = each.look_back if isinstance(each, LiveSource) else timedelta()
+        return Nights(self.settings.day_zone_of(source), look_back, self.clock)
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the workspace for one run. Raises WorkspaceBusy when another has it."""
@@ -117,8 +134,8 @@ def sources_of(journey: Journey, kinds: dict[str, str]) -> tuple[str, ...]:
     return (*clickstream[:1], *(name for name, kind in kinds.items() if kind == "table"))
 
 
-def open_workspace(root: Path) -> Workspace:
+def open_workspace(root: Path, clock: Clock = utc_now, patience: Patience = DEFAULT_PATIENCE) -> Workspace:
     """The workspace at ``root``; its config is read at once. Raises ConfigError."""
-    workspace = Workspace(root.resolve())
+    workspace = Workspace(root.resolve(), clock, patience)
     workspace.settings  # noqa: B018 - reading it here makes a wrong folder fail first
     return workspace

@@ -14,6 +14,7 @@ from pipelines.config_tables import WorldConfig, write_days
 from pipelines.journey_tables import build_tables
 from pipelines.settings import EngineSettings
 from pipelines.staged_schema import STAGED_EVENT, empty_lake
+from pipelines.vendor_reports import empty_reports
 from pipelines.warehouse import open_warehouse
 
 
@@ -45,6 +46,7 @@ def build_world(
     )
     with open_warehouse(None, EngineSettings()) as connection:
         empty_lake(connection)
+        empty_reports(connection)
         connection.register("given", pa.Table.from_pylist(rows, schema=_GIVEN))
         connection.execute(_STAGE_GIVEN)
         ends_us = (horizon.replace(tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(
@@ -56,6 +58,7 @@ def build_world(
             connection,
             [
                 {"source": source, "day": day, "ends_us": ends_us, "rows": 0}
+                | {"is_complete": True, "is_settled": True}
                 for source in sources
                 for day in sorted(days)
             ],

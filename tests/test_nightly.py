@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,12 +22,13 @@ import duckdb
 import httpx
 import pytest
 from markdown_it import MarkdownIt
+from mixpanel_server import MixpanelServer, refusal
 
 os.environ.setdefault("DO_NOT_TRACK", "1")  # prefect looks at it when it is imported
 
 from prefect.flows import load_flow_from_entrypoint
 
-from connectors.errors import FileForeign
+from connectors.errors import AccessDenied, FileForeign, VendorUnavailable
 from pipelines.errors import ConfigError, PainpointsError
 from pipelines.night_summary import (
     BREAKS_SHOWN,
@@ -43,6 +44,7 @@ T = TypeVar("T")
 ROOT = Path(__file__).parent.parent
 NIGHT = date(2026, 3, 12)
 HOSTILE = "Shop | Web\nteam <b>*now*</b> `x` [a](http://b) \\| 5 & 6 ~~no~~ a_b_c"
+SECRET = "a secret/of+the service=="
 START_SECONDS = 180.0
 RUN_SECONDS = 240.0
 
@@ -202,6 +204,8 @@ def test_only_what_waiting_can_help_is_pulled_again() -> None:
     assert can_pull_again(OSError("disk"))
     assert not can_pull_again(FileForeign("no column", where="a.csv", remedy="Map it"))
     assert not can_pull_again(ConfigError("wrong"))
+    assert can_pull_again(VendorUnavailable("no answer", where="vendor", remedy="Wait"))
+    assert not can_pull_again(AccessDenied("not yours", where="vendor", remedy="Ask"))
 
 
 def test_writing_is_tried_again_only_after_trouble_with_the_disk_or_a_lock() -> None:
@@ -225,7 +229,12 @@ def test_the_entrypoint_of_the_deployment_is_the_flow() -> None:
 # --- a night on a server ---------------------------------------------------------------------------
 
 
-def test_a_night_from_the_deployment_to_the_artifacts(platform: Platform, workspace: Path) -> None:
+def test_a_night_from_the_deployment_to_the_artifacts(
+    platform: Platform, workspace: Path, mixpanel: MixpanelServer
+) -> None:
+    """Two sources, one of them live: its credentials are Secret blocks of the server, and nowhere else."""
+    platform.keep_secret("mixpanel-service-account", mixpanel.username)
+    platform.keep_secret("mixpanel-service-secret", SECRET)
     deployment = platform.get("/deployments/name/painpoints-nightly/nightly")
     assert deployment["work_pool_name"] == "painpoints"
     assert deployment["parameters"] == {"workspace": "./workspace"}
@@ -240,15 +249,20 @@ def test_a_night_from_the_deployment_to_the_artifacts(platform: Platform, worksp
     run = platform.run(deployment["id"], workspace)
 
     assert run["state"]["type"] == "COMPLETED", platform.story(run)
-    tasks = {"pull crm": 1, "build": 1, "detect": 1, "report": 1}
+    tasks = {"pull crm": 1, "pull mixpanel": 1, "build": 1, "detect": 1, "report": 1}
     assert soon(lambda: platform.task_runs(run), lambda found: found == tasks) == tasks
     limit = platform.get("/v2/concurrency_limits/painpoints-writer")
     assert (limit["limit"], limit["active_slots"]) == (1, 0)
     check_artifacts(platform, workspace)
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    assert mixpanel.asked_days == [yesterday - timedelta(days=1), yesterday]
+    account = platform.get("/v2/concurrency_limits/painpoints-mixpanel-123")
+    assert (account["limit"], account["active_slots"]) == (1, 0)
     assert "crm: exports/crm.csv" in soon(lambda: platform.logs(run), lambda text: "exports" in text)
 
     before = (workspace / "painpoints.duckdb").read_bytes()
     (workspace / "exports" / "crm_broken.csv").write_text("nothing,of,use\n1,2,3\n", "utf-8")
+    mixpanel.misbehaviours.append(refusal(403, "not yours"))  # its body repeats what was sent to it
 
     broken = platform.run(deployment["id"], workspace)
 
@@ -260,8 +274,19 @@ def test_a_night_from_the_deployment_to_the_artifacts(platform: Platform, worksp
     assert "crm_broken.csv" in broken["state"]["message"]
     assert "what was published before is as it was" in broken["state"]["message"]
     # not tried again, and nothing after it
-    assert soon(lambda: platform.task_runs(broken), lambda found: bool(found)) == {"pull crm": 1}
+    tried = {"pull crm": 1, "pull mixpanel": 1}
+    assert soon(lambda: platform.task_runs(broken), lambda found: found == tried) == tried
+    assert "source mixpanel: " in broken["state"]["message"]
+    assert "not yours" in broken["state"]["message"]
     assert (workspace / "painpoints.duckdb").read_bytes() == before
+
+    # at debug level too: no log, no state, no artifact, and no file of the workspace or of the server
+    for told in (run, broken):
+        assert SECRET not in platform.logs(told) + json.dumps(told)
+    assert SECRET not in json.dumps(platform.post("/artifacts/filter", {}))
+    files = [path for folder in (workspace, platform.folder) for path in folder.rglob("*") if path.is_file()]
+    assert any(path.name == "prefect.db" for path in files)
+    assert [path for path in files if SECRET.encode() in path.read_bytes()] == []
 
 
 def check_artifacts(platform: Platform, workspace: Path) -> None:
@@ -298,19 +323,27 @@ def check_artifacts(platform: Platform, workspace: Path) -> None:
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Path:
+def mixpanel() -> Iterator[MixpanelServer]:
+    """A vendor without events, that asks for credentials all the same."""
+    with MixpanelServer(secret=SECRET) as server:
+        yield server
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, mixpanel: MixpanelServer) -> Path:
     """A shop of 20 days: 30 people look a day, 24 put into the cart, 6 buy; once the cart is not tracked."""
     root = tmp_path / "shop"
     (root / "exports").mkdir(parents=True)
     (root / "journeys").mkdir()
     (root / "painpoints.toml").write_text(
         'timezone = "Europe/Madrid"\n[sources.crm]\nkind = "table"\nfiles = "exports/crm*.csv"\n'
-        'columns = {event_at = "time", event_name = "event", user_id = "user_id", value = "value"}\n',
+        'columns = {event_at = "time", event_name = "event", user_id = "user_id", value = "value"}\n'
+        f'[sources.mixpanel]\nproject_id = 123\napi_url = "{mixpanel.url}"\nhistory = "2d"\n',
         "utf-8",
     )
     owner = json.dumps("Shop | Web\nteam")
     (root / "journeys" / "shop.yaml").write_text(
-        "journey: shop\nwindow: 1d\nsegments: []\nstages:\n"
+        "journey: shop\nwindow: 1d\nsegments: []\nsources: [crm]\nstages:\n"
         f"  - {{name: look, match: [{{event: view}}], owner: {owner}}}\n"
         f"  - {{name: cart, match: [{{event: cart}}], owner: {owner}, ideal: {{conversion: 0.8}}}}\n"
         "  - {name: buy, match: [{event: buy}], value: value, ideal: {conversion: 0.7}}\n",
@@ -337,6 +370,15 @@ class Platform:
 
     api: httpx.Client
     folder: Path
+    env: dict[str, str]
+
+    def keep_secret(self, name: str, text: str) -> None:
+        """Make a Secret block, as a person does."""
+        code = (
+            "import os, sys; from prefect.blocks.system import Secret; "
+            "Secret(value=os.environ['IT']).save(sys.argv[1])"
+        )
+        subprocess.run([sys.executable, "-c", code, name], env=self.env | {"IT": text}, cwd=ROOT, check=True)
 
     def get(self, path: str) -> Any:
         return self.api.get(path).raise_for_status().json()
@@ -388,7 +430,7 @@ def platform(tmp_path: Path) -> Iterator[Platform]:
         "PREFECT_API_URL": url,
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
-        "PREFECT_LOGGING_LEVEL": "INFO",
+        "PREFECT_LOGGING_LEVEL": "DEBUG",
         "PREFECT_SERVER_UI_ENABLED": "false",
         "PREFECT_WORKER_QUERY_SECONDS": "1",
         "NO_PROXY": "127.0.0.1",
@@ -403,7 +445,7 @@ def platform(tmp_path: Path) -> Iterator[Platform]:
         prefect(["deploy", "--all"], env)
         worker = ["worker", "start", "--pool", "painpoints", "--type", "process"]
         with started(worker, env, folder / "worker.log"):
-            yield Platform(api, folder)
+            yield Platform(api, folder, env)
 
 
 def soon(read: Callable[[], T], is_there: Callable[[T], bool]) -> T:

@@ -30,9 +30,15 @@ def test_every_command_is_documented_and_every_documented_one_exists() -> None:
 
 
 def test_the_config_is_read() -> None:
-    (text,) = blocks("toml")
-    settings = parse_settings(tomllib.loads(text))
-    assert list(settings.sources) == ["ga4", "mixpanel", "hotjar", "crm"]
+    files, live, sample, till = (parse_settings(tomllib.loads(text)) for text in blocks("toml"))
+    assert list(files.sources) == ["ga4", "mixpanel", "hotjar", "crm"]
+    assert [each.vendor_account() for each in live.sources.values()] == [
+        "ga4-123456789",
+        "mixpanel-123456",
+        "hotjar-1234567",
+    ]
+    assert till.sources["till"].vendor_account() is None
+    assert sample.sources["ga4"].vendor_account() == "ga4-ga4_obfuscated_sample_ecommerce"
 
 
 def test_the_journey_is_read() -> None:

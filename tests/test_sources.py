@@ -437,7 +437,8 @@ def test_empty_cells_are_no_values(tmp_path: Path) -> None:
         sessions = rows(db, "select event_count, value, device from marts.sessions order by started_at")
         assert [(s["event_count"], s["device"]) for s in sessions] == [(2, "till"), (1, "till")]
         assert sessions[0]["value"] == 20.0, "a value without an order is no revenue"
-        assert db.execute("select count(*) from marts.tracking_health").fetchall() == [(0,)]
+        told = db.execute("select count(*) from marts.tracking_health where status <> 'ok'").fetchall()
+        assert told == [(0,)]
 
 
 def test_half_an_emoji_and_rows_without_a_time_do_no_harm(tmp_path: Path) -> None:

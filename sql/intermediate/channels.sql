@@ -1,27 +1,42 @@
 -- One row per traffic source seen: its default channel group.
--- Google Analytics Help, "Default channel group" (support.google.com/analytics/answer/9756891), rules in
--- its order; the lists of search, social, video and shopping sites are the larger ones of its list.
+-- Rules of Google Analytics Help, "Default channel group" (support.google.com/analytics/answer/9756891), in
+-- its order: the first that fits decides, so google / email is Organic Search there, and here. What GA4
+-- itself said in its export (given_channel) wins. Case does not matter. Sites: pipelines/traffic_sites.csv.
 with seen as (
     select distinct
         given_channel, source_name, medium, campaign,
-        lower(coalesce(source_name, '')) as s,
-        lower(coalesce(medium, '')) as m,
-        lower(coalesce(campaign, '')) as c
+        lower(trim(coalesce(source_name, ''))) as s,
+        lower(trim(coalesce(medium, ''))) as m,
+        lower(trim(coalesce(campaign, ''))) as c
     from intermediate.traffic
+),
+named as (
+    select distinct s from seen
+),
+matched as (
+    select
+        n.s,
+        t.category,
+        -- music.youtube.com is listed, and lies below youtube.com: the longest site says more
+        row_number() over (partition by n.s order by length(t.site) desc) as place
+    from named as n
+    inner join config.traffic_sites as t
+        on n.s = t.site
+        -- only below a domain: a bare word such as "line" is no parent of "shop.line"
+        or (t.site like '%.%' and ends_with(n.s, '.' || t.site))
+),
+categorised as (
+    select s, category from matched where place = 1
 ),
 described as (
     select
-        *,
-        regexp_matches(m, '^(.*cp.*|ppc|retargeting|paid.*)$') as is_paid,
-        regexp_matches(s, '(^|[.])(google|bing|yahoo|duckduckgo|ecosia|baidu|yandex|naver|qwant|ask|aol|startpage|brave|seznam|daum|sogou|search)([.]|$)')
-            as from_search,
-        regexp_matches(s, '(^|[.])(facebook|fb|instagram|ig|twitter|x|t|linkedin|lnkd|pinterest|reddit|tiktok|snapchat|threads|bluesky|mastodon|whatsapp|telegram|tumblr|vk|weibo|quora|discord|meta)([.]|$)')
-            as from_social,
-        regexp_matches(s, '(^|[.])(youtube|vimeo|dailymotion|twitch|netflix|disneyplus|hulu)([.]|$)')
-            as from_video,
-        regexp_matches(s, '(^|[.])(amazon|ebay|etsy|walmart|alibaba|aliexpress|shopify|shopzilla|idealo|mercadolibre|cdiscount|zalando|target)([.]|$)')
-            or regexp_matches(c, '^(.*(([^a-df-z]|^)shop|shopping).*)$') as from_shopping
-    from seen
+        n.*,
+        coalesce(t.category, 'OTHER') as category,
+        regexp_matches(n.m, '^(.*cp.*|ppc|retargeting|paid.*)$') as is_paid,
+        coalesce(t.category = 'SHOPPING', false)
+            or regexp_matches(n.c, '^(.*(([^a-df-z]|^)shop|shopping).*)$') as is_shopping
+    from seen as n
+    left join categorised as t on n.s = t.s
 ),
 grouped as (
     select
@@ -29,24 +44,28 @@ grouped as (
         coalesce(given_channel, case
             when s = '(direct)' and m in ('(none)', '(not set)', '') then 'Direct'
             when c like '%cross-network%' then 'Cross-network'
-            when from_shopping and is_paid then 'Paid Shopping'
-            when from_search and is_paid then 'Paid Search'
-            when from_social and is_paid then 'Paid Social'
-            when from_video and is_paid then 'Paid Video'
+            when is_shopping and is_paid then 'Paid Shopping'
+            when category = 'SEARCH' and is_paid then 'Paid Search'
+            when category = 'SOCIAL' and is_paid then 'Paid Social'
+            when category = 'VIDEO' and is_paid then 'Paid Video'
             when m in ('display', 'banner', 'expandable', 'interstitial', 'cpm') then 'Display'
             when is_paid then 'Paid Other'
-            when from_shopping then 'Organic Shopping'
-            when from_social
+            -- GA4 gives visits from a chatbot this medium (May 2026); before the sites, as an assistant's
+            -- host may be below a search engine's
+            when m = 'ai-assistant' then 'AI Assistant'
+            when is_shopping then 'Organic Shopping'
+            when category = 'SOCIAL'
                 or m in ('social', 'social-network', 'social-media', 'sm', 'social network', 'social media')
                 then 'Organic Social'
-            when from_video or m like '%video%' then 'Organic Video'
-            when (from_search and m <> 'email') or m = 'organic' then 'Organic Search'
-            when regexp_matches(s, '^e[-_ ]?mail$') or regexp_matches(m, '^e[-_ ]?mail$') then 'Email'
-            when m = 'affiliate' then 'Affiliates'
+            when category = 'VIDEO' or m like '%video%' then 'Organic Video'
+            when category = 'SEARCH' or m = 'organic' then 'Organic Search'
             when m in ('referral', 'app', 'link') then 'Referral'
+            when s in ('email', 'e-mail', 'e_mail', 'e mail') or m in ('email', 'e-mail', 'e_mail', 'e mail')
+                then 'Email'
+            when m = 'affiliate' then 'Affiliates'
             when m = 'audio' then 'Audio'
             when s = 'sms' or m = 'sms' then 'SMS'
-            when s = 'firebase' or m like '%push' or m like '%mobile%' or m like '%notification%'
+            when m like '%push' or m like '%mobile%' or m like '%notification%' or s = 'firebase'
                 then 'Mobile Push Notifications'
             else 'Unassigned'
         end) as channel

@@ -1,5 +1,6 @@
 -- One row per device on which somebody was identified: whose its anonymous events are.
--- The first identified user owns them, as in Mixpanel's simplified merge; nobody does on a shared device.
+-- Who a vendor's merge says it is, else the first identified user, as in Mixpanel's simplified merge;
+-- nobody on a shared device.
 with identified as (
     select e.device_number, u.user_number, min(e.event_us) as first_us
     from staging.events as e
@@ -20,5 +21,18 @@ guarded as (
     from owned
     cross join config.settings as s
     where users <= s.users_per_device_limit
+),
+merged as (
+    select id_number as device_number, person_number as user_number
+    from intermediate.identity_clusters
+    where is_device and not is_too_large
+),
+together as (
+    select device_number, user_number from merged
+    union all
+    select g.device_number, g.user_number
+    from guarded as g
+    left join merged as m on g.device_number = m.device_number
+    where m.device_number is null
 )
-select * from guarded
+select * from together

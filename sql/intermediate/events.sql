@@ -9,7 +9,9 @@ with joined as (
         t.source_name as traffic_source_name,
         t.medium as traffic_medium,
         t.campaign as traffic_campaign,
-        case when e.currency is null or e.currency = s.currency then 1.0 else x.rate end as fx_rate
+        case when r.event_number is not null then r.value else e.value end as own_value,
+        case when r.event_number is not null then r.currency else e.currency end as own_currency,
+        s.currency as home_currency
     from staging.events as e
     inner join intermediate.keyed_events as k on e.event_number = k.event_number
     inner join intermediate.traffic as t on e.event_number = t.event_number
@@ -18,8 +20,16 @@ with joined as (
         and t.source_name is not distinct from c.source_name
         and t.medium is not distinct from c.medium
         and t.campaign is not distinct from c.campaign
+    left join intermediate.refund_values as r on e.event_number = r.event_number
     cross join config.settings as s
-    left join config.fx as x on e.currency = x.currency
+),
+converted as (
+    select
+        j.*,
+        case when j.own_currency is null or j.own_currency = j.home_currency then 1.0 else x.rate end
+            as fx_rate
+    from joined as j
+    left join config.fx as x on j.own_currency = x.currency
 ),
 shaped as (
     select
@@ -44,12 +54,12 @@ shaped as (
         traffic_source_name as source_name,
         traffic_campaign as campaign,
         is_new_user,
-        value,
-        currency,
+        own_value as value,
+        own_currency as currency,
         transaction_id,
         is_revenue,
         fx_rate,
-        value * fx_rate as amount
-    from joined
+        own_value * fx_rate as amount
+    from converted
 )
 select * from shaped

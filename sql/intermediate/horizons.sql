@@ -1,7 +1,7 @@
 -- One row per journey: up to when its data is whole.
 -- The end of the last complete landed day, the earliest over the sources whose events its stages match.
 with source_ends as (
-    select source, max(ends_us) as ends_us from lake.days group by source
+    select source, max(ends_us) as ends_us from lake.days where is_complete group by source
 ),
 matched as (
     select distinct e.journey_number, s.source, s.sets_horizon

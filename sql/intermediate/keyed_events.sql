@@ -5,7 +5,8 @@ with people as (
     from staging.events as e
     inner join intermediate.event_users as k on e.event_number = k.event_number
     left join intermediate.repeated_purchases as r on e.event_number = r.event_number
-    where r.event_number is null
+    left join intermediate.excluded_events as x on e.event_number = x.event_number
+    where r.event_number is null and x.event_number is null
 ),
 gaps as (
     select

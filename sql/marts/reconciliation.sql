@@ -1,9 +1,66 @@
--- One row per source, day and event name whose count a vendor's own report gives beside ours. Empty while all sources are files.
+-- One row per source, day and event name whose count a vendor's own report gives beside ours. Empty without a property_id.
 -- source: name of the source in painpoints.toml
 -- day: day of the source
 -- event_name: event
--- our_count: events we hold
+-- our_count: events we hold, exact duplicates folded, before exclusions
 -- vendor_count: events the vendor reports
 -- difference: ours less the vendor's
--- reason: why they may differ
-select * from state.reconciliation
+-- reason: equal, not landed, late, zone, (other), thresholded, sampled, consent, duplicates, small, or unexplained
+with ours as (
+    select
+        e.source,
+        local_day(e.event_us, z.timezone) as day,
+        e.event_name,
+        count(*) as our_count,
+        sum(e.copies - 1) as duplicates,
+        count(*) filter (where k.found_by = 'nobody') as nobody
+    from staging.events as e
+    inner join config.sources as z on e.source = z.source
+    inner join intermediate.event_users as k on e.event_number = k.event_number
+    where e.source in (select source from lake.vendor_counts)
+    group by e.source, local_day(e.event_us, z.timezone), e.event_name
+),
+vendors as (
+    select source, day, event_name, sum(vendor_count)::bigint as vendor_count
+    from lake.vendor_counts
+    where event_name is not null
+    group by source, day, event_name
+),
+paired as (
+    select
+        coalesce(o.source, v.source) as source,
+        coalesce(o.day, v.day) as day,
+        coalesce(o.event_name, v.event_name) as event_name,
+        coalesce(o.our_count, 0) as our_count,
+        coalesce(v.vendor_count, 0) as vendor_count,
+        coalesce(o.our_count, 0) - coalesce(v.vendor_count, 0) as difference,
+        coalesce(o.duplicates, 0) as duplicates,
+        coalesce(o.nobody, 0) as nobody
+    from ours as o
+    full outer join vendors as v
+        on o.source = v.source and o.day = v.day and o.event_name = v.event_name
+),
+explained as (
+    select
+        p.source, p.day, p.event_name, p.our_count, p.vendor_count, p.difference,
+        case
+            when p.difference = 0 then 'equal'
+            when l.day is null then 'not landed'
+            when not l.is_complete or not l.is_settled or not r.is_settled then 'late'
+            when r.time_zone <> z.timezone then 'zone'
+            when p.event_name = '(other)' or r.has_other_row then '(other)'
+            when p.difference > 0 and r.is_thresholded then 'thresholded'
+            when r.is_sampled then 'sampled'
+            -- events without consent are exported without identity, and reported only where modelled
+            when p.difference > 0 and p.difference <= p.nobody then 'consent'
+            when p.difference < 0 and -p.difference <= p.duplicates then 'duplicates'
+            when abs(p.difference) <= 0.02 * p.vendor_count then 'small'
+            else 'unexplained'
+        end as reason
+    from paired as p
+    -- only days whose report has landed can be compared
+    inner join lake.vendor_days as r on p.source = r.source and p.day = r.day
+    inner join config.sources as z on p.source = z.source
+    left join lake.days as l on p.source = l.source and p.day = l.day
+)
+select * from explained

@@ -1,25 +1,11 @@
 -- One row per source, day and check that has something to say about the data itself. Broken tracking is no pain point: it is told here, and the stages it blinds are muted for those days.
 -- source: name of the source in painpoints.toml; the journey for events that vanished
 -- day: day of the source, or of the workspace for stages
--- check_name: day_missing, duplicates, repeated_purchases, no_identity, foreign_currency, event_vanished, stage_blind
+-- check_name: day_missing, day_partial, source_behind, duplicates, repeated_purchases, no_identity, identity_coverage, user_id_refused, merge_too_large, excluded, counts_differ, foreign_currency, event_vanished, stage_blind
 -- status: ok, info, warning or broken
 -- detail: what was seen, in words
 with daily as (
-    select
-        e.source,
-        local_day(e.event_us, s.timezone) as day,
-        count(*) as events,
-        sum(e.copies - 1) as duplicates,
-        count(*) filter (where k.user_number is null) as nobody,
-        count(*) filter (
-            where e.value is not null and e.currency is not null and e.currency <> s.currency
-                and x.currency is null
-        ) as foreign_values
-    from staging.events as e
-    inner join intermediate.event_users as k on e.event_number = k.event_number
-    cross join config.settings as s
-    left join config.fx as x on e.currency = x.currency
-    group by e.source, local_day(e.event_us, s.timezone)
+    select * from intermediate.source_days
 ),
 missing_days as (
     select
@@ -30,6 +16,22 @@ missing_days as (
     inner join config.calendar as c on c.day between b.first_day and b.last_day
     left join lake.days as l on b.source = l.source and c.day = l.day
     where l.day is null
+),
+partial_days as (
+    select
+        source, day, 'day_partial' as check_name, 'info' as status,
+        'only a part of this day has landed so far; rates are judged up to the last whole day' as detail
+    from lake.days
+    where not is_complete
+),
+late_sources as (
+    select
+        b.source, b.last_day as day, 'source_behind' as check_name, 'warning' as status,
+        'nothing has landed since this day, though other sources have data up to ' || a.last_day as detail
+    from (select source, max(day) as last_day from lake.days group by source) as b
+    inner join config.sources as k on b.source = k.source and k.kind in ('ga4', 'mixpanel')
+    cross join (select max(day) as last_day from lake.days) as a
+    where b.last_day < a.last_day - 2
 ),
 duplicates as (
     select
@@ -56,6 +58,57 @@ identity as (
         nobody || ' of ' || events || ' events name nobody (consent denied, or a placeholder id) and are in no session' as detail
     from daily
     where nobody > 0
+),
+coverage as (
+    select
+        source, day, 'identity_coverage' as check_name, 'ok' as status,
+        round(100.0 * named / events)::integer || ' % of events name a user, '
+        || round(100.0 * joined / events)::integer || ' % are joined to one by session or device, '
+        || round(100.0 * device_only / events)::integer || ' % have only a device' as detail
+    from daily
+),
+refused as (
+    select
+        source, day, 'user_id_refused' as check_name,
+        case when refused_ids > 0.1 * events then 'warning' else 'info' end as status,
+        refused_ids || ' of ' || events || ' events carry a user id that is a placeholder or on too many devices'
+        || coalesce(' (such as "' || left(refused_id, 40) || '")', '')
+        || '; it joins nobody' as detail
+    from daily
+    where refused_ids > 0
+),
+merges as (
+    select
+        e.source, max(local_day(e.event_us, s.timezone)) as day, 'merge_too_large' as check_name,
+        'warning' as status,
+        'merge events chain up to ' || max(c.members)
+        || ' ids together, more than a person has; those stay apart' as detail
+    from staging.events as e
+    inner join (select max(members) as members from intermediate.identity_clusters where is_too_large) as c
+        on c.members is not null
+    cross join config.settings as s
+    where e.event_name in ('$merge', '$create_alias')
+    group by e.source
+),
+excluded as (
+    select
+        e.source, local_day(e.event_us, s.timezone) as day, 'excluded' as check_name,
+        case when count(*) > 0.5 * max(d.events) then 'warning' else 'info' end as status,
+        count(*) || ' of ' || max(d.events) || ' events were left out: ' || x.rule as detail
+    from intermediate.excluded_events as x
+    inner join staging.events as e on x.event_number = e.event_number
+    cross join config.settings as s
+    inner join daily as d on e.source = d.source and local_day(e.event_us, s.timezone) = d.day
+    group by e.source, local_day(e.event_us, s.timezone), x.rule
+),
+unreconciled as (
+    select
+        source, day, 'counts_differ' as check_name, 'warning' as status,
+        'ours ' || sum(our_count) || ' events, the vendor ' || sum(vendor_count)
+        || ', unexplained; marts.reconciliation has them by event' as detail
+    from marts.reconciliation
+    where reason = 'unexplained'
+    group by source, day
 ),
 currencies as (
     select
@@ -98,7 +151,7 @@ vanished as (
         'event "' || c.event_name || '" came ' || c.events || ' times, usually about '
         || round(c.usual)::bigint || ' a day' as detail
     from compared as c
-    inner join lake.days as l on c.source = l.source and c.day = l.day
+    inner join lake.days as l on c.source = l.source and c.day = l.day and l.is_complete
     where c.days_before >= 5 and c.usual >= 20 and c.events < 0.1 * c.usual
 ),
 blind as (
@@ -114,6 +167,20 @@ blind as (
 ),
 told as (
     select * from missing_days
+    union all
+    select * from partial_days
+    union all
+    select * from late_sources
+    union all
+    select * from coverage
+    union all
+    select * from refused
+    union all
+    select * from merges
+    union all
+    select * from excluded
+    union all
+    select * from unreconciled
     union all
     select * from duplicates
     union all

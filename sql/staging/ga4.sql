@@ -25,6 +25,8 @@ with picked as (
             as medium_param,
         list_filter(e.event_params, lambda p: p.key = 'campaign')[1].value.string_value
             as campaign_param,
+        list_filter(e.event_params, lambda p: p.key = 'traffic_type')[1].value.string_value
+            as traffic_type,
         e.device,
         e.geo,
         e.platform,
@@ -144,6 +146,7 @@ shaped as (
         case when trim(raw_transaction_id) not in ('', '(not set)', 'null', 'undefined')
             then trim(raw_transaction_id) end as transaction_id,
         event_name in ('purchase', 'in_app_purchase', 'refund') as is_revenue,
+        traffic_type,
         properties,
         copies::integer as copies
     from deduplicated

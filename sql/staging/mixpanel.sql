@@ -10,7 +10,7 @@ with picked as (
             '$."$current_url"', '$.current_url', '$.page', '$.device', '$."$device"', '$."$os"',
             '$."$browser"', '$.mp_country_code', '$.utm_source', '$.utm_medium', '$.utm_campaign',
             '$.value', '$.revenue', '$.amount', '$.currency', '$.transaction_id', '$.order_id',
-            '$.is_new_user'
+            '$.is_new_user', '$."$anon_id"', '$."$identified_id"'
         ]) as p
     from raw.mixpanel_events as e
     cross join raw.context as d
@@ -39,7 +39,10 @@ named as (
         try_cast(coalesce(p[17], p[18], p[19]) as double) as value,
         p[20] as currency,
         coalesce(p[21], p[22]) as raw_transaction_id,
-        p[23] = 'true' as is_new_user
+        p[23] = 'true' as is_new_user,
+        -- $identify of the original identity merge: whose the anonymous id is from now on
+        nullif(trim(p[24]), '') as anon_id,
+        nullif(trim(p[25]), '') as identified_id
     from picked
 ),
 timed as (
@@ -54,12 +57,12 @@ identified as (
         *,
         -- in projects made before 2023 `time` is the project's wall clock written as if it were UTC
         utc_of_wall(wall_us, timezone) as event_us,
-        coalesce(given_device_id, replace(distinct_id, '$device:', '')) as device_id,
+        replace(coalesce(given_device_id, anon_id, distinct_id), '$device:', '') as device_id,
         coalesce(
             given_user_id,
+            identified_id,
             -- a distinct id that is neither a device's nor a generated one names a person
-            case when distinct_id not like '$device:%' and distinct_id <> coalesce(given_device_id, '')
-                and not regexp_matches(distinct_id, '^[0-9a-fA-F]{6,}-[0-9a-fA-F-]{10,}$')
+            case when not is_device_id(distinct_id) and distinct_id <> coalesce(given_device_id, '')
                 then distinct_id end
         ) as user_id,
         key_of(concat_ws(
@@ -118,6 +121,7 @@ shaped as (
         case when trim(raw_transaction_id) not in ('', '(not set)', 'null', 'undefined')
             then trim(raw_transaction_id) end as transaction_id,
         list_contains(revenue_events, event_name) as is_revenue,
+        null::varchar as traffic_type,
         properties,
         copies::integer as copies
     from deduplicated

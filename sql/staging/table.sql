@@ -5,7 +5,7 @@ with picked as (
         d.source,
         d.revenue_events,
         r.at as event_us,
-        coalesce(r.row[c.event_name], k.event_name) as event_name,
+        coalesce(nullif(r.row[c.event_name], ''), k.event_name) as event_name,
         -- an empty cell is no value
         coalesce(nullif(trim(r.row[c.device_id]), ''), k.device_id) as device_id,
         coalesce(nullif(trim(r.row[c.user_id]), ''), k.user_id) as user_id,
@@ -23,7 +23,10 @@ with picked as (
         try_cast(coalesce(nullif(trim(r.row[c.value]), ''), k.value) as double) as value,
         coalesce(nullif(trim(r.row[c.currency]), ''), k.currency) as currency,
         coalesce(nullif(trim(r.row[c.transaction_id]), ''), k.transaction_id) as raw_transaction_id,
-        to_json(r.row)::varchar as properties
+        -- the row as received, without the cells that were worked out beside it
+        to_json(map_from_entries(list_filter(
+            map_entries(r.row), lambda e: not starts_with(e.key, 'mapped:')
+        )))::varchar as properties
     from raw.table_rows as r
     cross join raw.context as d
     cross join raw.columns as c
@@ -78,6 +81,7 @@ shaped as (
         list_contains(revenue_events, event_name) or (
             trim(raw_transaction_id) not in ('(not set)', 'null', 'undefined') and value is not null
         ) is not distinct from true as is_revenue,
+        null::varchar as traffic_type,
         properties,
         copies::integer as copies
     from deduplicated

@@ -1,0 +1,87 @@
+"""Bots and internal traffic: rules for events that are nobody's journey. What they take out is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import duckdb
+from sqlglot import exp
+
+from models.journey import Condition, Rule
+from models.journey_schema import parse_rule
+from pipelines.match_sql import rule_expression
+
+
+@dataclass(frozen=True)
+class ExcludeRule:
+    """Events that one of ``rules`` matches are left out, in the name of ``name``."""
+
+    name: str
+    rules: tuple[Rule, ...]
+
+
+@dataclass(frozen=True)
+class Excludes:
+    """What is left out: the first rule that matches is the one that is counted.
+
+    A device with more than ``events_per_day_limit`` events in a day (UTC) is a machine on that day.
+    """
+
+    rules: tuple[ExcludeRule, ...]
+    events_per_day_limit: int
+
+
+# How crawlers, monitors and page testers name their browser, where the vendor has not dropped them itself.
+_MACHINE_BROWSERS = (
+    "*bot", "*bot/*", "*Bot", "*Bot/*", "*crawler*", "*Crawler*", "*spider*", "*Spider*", "*Headless*",
+    "*headless*", "*Lighthouse*", "PhantomJS*", "*Pingdom*", "*GTmetrix*", "*UptimeRobot*",
+)  # fmt: skip
+BUILT_IN = (
+    ExcludeRule("bots", (Rule((Condition("browser", _MACHINE_BROWSERS),)),)),
+    # the value GA4 proposes for its internal traffic filter (support.google.com/analytics/answer/10104470)
+    ExcludeRule("internal traffic", (Rule((Condition("traffic_type", ("internal",)),)),)),
+)
+NO_EXCLUDES = Excludes((), 2**31)
+
+# What is known of an event before people and sessions are made of events.
+_FIELDS = (
+    "source", "event_name", "device_id", "user_id", "page", "vendor_session_id", "device", "os", "browser",
+    "country", "medium", "source_name", "campaign", "is_new_user", "value", "currency", "transaction_id",
+)  # fmt: skip
+
+
+def parse_excluded(value: object) -> Rule:
+    """A rule of journeys over an event's own fields. Raises ValueError."""
+    if isinstance(value, dict) and isinstance(value.get("properties"), dict):
+        # in TOML `properties.x = 1` is a table within the table
+        named = {f"properties.{key}": wanted for key, wanted in value["properties"].items()}
+        value = {key: wanted for key, wanted in value.items() if key != "properties"} | named
+    rule = parse_rule(value)
+    for condition in rule.conditions:
+        if condition.field not in _FIELDS and not condition.field.startswith("properties."):
+            raise ValueError(f"{condition.field!r} is not known here; use event, {', '.join(_FIELDS[2:])}")
+    return rule
+
+
+def make_excluded_events(connection: duckdb.DuckDBPyConnection, rules: Sequence[ExcludeRule]) -> None:
+    """Make ``intermediate.excluded_by_rule``: event_number and the name of the rule."""
+    query = excluded_query(rules).sql("duckdb")
+    connection.execute(f"create or replace table intermediate.excluded_by_rule as {query}")
+
+
+def excluded_query(rules: Sequence[ExcludeRule]) -> exp.Select:
+    """One row per staged event that a rule matches."""
+    name: exp.Expr = exp.cast(exp.null(), "varchar")
+    matches: exp.Expr = exp.false()
+    if rules:
+        case = exp.Case()
+        for each in rules:
+            case = case.when(rule_expression(each.rules, "p"), exp.Literal.string(each.name))
+        name = case
+        matches = exp.or_(*(rule_expression(each.rules, "p") for each in rules))
+    return (
+        exp.select(exp.column("event_number", "p"), exp.alias_(name, "rule"))
+        .from_(exp.alias_(exp.table_("events", "staging"), "p", table=True))
+        .where(matches)
+    )

@@ -1,0 +1,91 @@
+-- One row per refund of a GA4 order: what it takes off revenue, and in which currency.
+-- Other sources send refunds as negative values, and mean each of them; they are left as sent.
+-- event_number: the refund
+-- value: negative; NULL where it repeats an earlier refund, or where nobody knows what was paid
+-- currency: the refund's own, else that of the order
+with refunds as (
+    select
+        e.event_number, e.source, e.transaction_id, e.event_us, e.event_seq, e.value, e.currency,
+        k.user_number
+    from staging.events as e
+    inner join config.sources as s on e.source = s.source
+    inner join intermediate.keyed_events as k on e.event_number = k.event_number
+    where s.kind = 'ga4' and e.event_name = 'refund' and e.transaction_id is not null
+),
+purchases as (
+    select
+        e.event_number, e.source, e.transaction_id, e.event_us, e.event_seq, e.value, e.currency,
+        k.user_number
+    from staging.events as e
+    inner join intermediate.keyed_events as k on e.event_number = k.event_number
+    where e.is_revenue and e.event_name <> 'refund' and e.transaction_id is not null and e.value > 0
+),
+found as (
+    select
+        r.event_number, r.source, r.transaction_id, r.event_us, r.event_seq, r.value,
+        coalesce(case when r.value is not null then r.currency end, p.currency) as currency,
+        p.value as paid,
+        p.currency as paid_currency,
+        -- a shop's server may send the refund as nobody; ids that two people share are told apart by person
+        row_number() over (
+            partition by r.event_number
+            order by
+                case when p.user_number = r.user_number then 0 else 1 end,
+                p.event_us, p.event_seq, p.event_number
+        ) as place
+    from refunds as r
+    left join purchases as p on r.source = p.source and r.transaction_id = p.transaction_id
+),
+priced as (
+    select
+        event_number, source, transaction_id, event_us, event_seq, currency,
+        -- a full refund may carry the order number only
+        -- (developers.google.com/analytics/devguides/collection/ga4/reference/events#refund)
+        coalesce(value, -paid) as value,
+        case when currency is not distinct from paid_currency then paid end as paid
+    from found
+    where place = 1
+),
+spaced as (
+    select
+        *,
+        lag(event_us) over (
+            partition by source, transaction_id, value, currency order by event_us, event_seq, event_number
+        ) as previous_us
+    from priced
+),
+reloads as (
+    -- the same amount of the same order again, without a pause: a page loaded or a message sent twice
+    select
+        p.event_number, p.source, p.transaction_id, p.event_us, p.event_seq, p.currency, p.value, p.paid,
+        coalesce(p.event_us - p.previous_us <= s.inactivity_us, false) as is_reload
+    from spaced as p
+    cross join config.settings as s
+),
+totalled as (
+    select
+        *,
+        row_number() over (
+            partition by source, transaction_id, value, currency, is_reload
+            order by event_us, event_seq, event_number
+        ) as copy_number,
+        sum(case when is_reload then 0 else value end) over (
+            partition by source, transaction_id, currency order by event_us, event_seq, event_number
+            rows between unbounded preceding and current row
+        ) as refunded
+    from reloads
+),
+counted as (
+    select
+        event_number,
+        case
+            when is_reload then null
+            -- later too, where it would give back more than was paid; two equal parts of an order are two.
+            -- A first refund of more than was paid stays as sent. Half a cent is for sums of fractions
+            when copy_number > 1 and -refunded > paid + 0.005 then null
+            else value
+        end as value,
+        currency
+    from totalled
+)
+select * from counted
