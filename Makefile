@@ -16,10 +16,10 @@ demo: .venv/installed ## generate a shop with planted pain points, find them, dr
 	$(BIN)/painpoints demo $(DEMO)
 
 test: .venv/installed lint ## everything but what needs minutes or big parts
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow" -n 2 --dist loadfile
 
 test-slow: .venv/installed ## what `make test` leaves out
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m slow -n 2 --dist loadfile
 
 lint: .venv/installed
 	$(BIN)/ruff check .
