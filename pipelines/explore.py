@@ -8,6 +8,7 @@ import duckdb
 import pandas as pd
 
 from pipelines.errors import NothingLanded, PainpointsError
+from pipelines.warehouse import FUNCTIONS
 from pipelines.workspace import open_workspace
 
 
@@ -20,7 +21,10 @@ def connect(workspace: str | Path = ".") -> duckdb.DuckDBPyConnection:
     if not published.exists():
         raise NothingLanded(f"{published}: nothing is published yet. Run `painpoints run` first")
     try:
-        return duckdb.connect(str(published), read_only=True)
+        connection = duckdb.connect(str(published), read_only=True)
+        for function in FUNCTIONS:  # of this connection: nothing is written
+            connection.execute(function.replace("create or replace macro", "create temp macro"))
+        return connection
     except duckdb.Error as error:
         raise PainpointsError(
             f"{published}: cannot be opened ({str(error).splitlines()[0]}). Close the program that has it "

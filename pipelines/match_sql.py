@@ -16,20 +16,26 @@ from models.journey_schema import glob_pattern, unescaped
 _NUMBERS = ("value",)
 
 
-def rule_expression(rules: Sequence[Rule], table: str) -> exp.Expr:
-    """TRUE for an event of ``table`` that one of ``rules`` matches (NULL counts as no match)."""
-    return exp.or_(*(exp.and_(*(_condition(each, table) for each in rule.conditions)) for rule in rules))
+def rule_expression(rules: Sequence[Rule], table: str, *, published: bool = False) -> exp.Expr:
+    """TRUE for an event of ``table`` that one of ``rules`` matches (NULL counts as no match).
+
+    ``published`` says that the table is marts.events, which has keys as text and its own properties.
+    """
+    return exp.or_(
+        *(exp.and_(*(_condition(each, table, published) for each in rule.conditions)) for rule in rules)
+    )
 
 
 _KEYS = {"event_id": "event_number", "user_key": "user_number", "session_id": "session_number"}
 
 
-def field_expression(field: str, table: str) -> exp.Expr:
-    """The value of an event's field; properties come as text, from the staged event ``p``."""
+def field_expression(field: str, table: str, *, published: bool = False) -> exp.Expr:
+    """The value of an event's field; properties are text, in the warehouse of the staged event ``p``."""
     if field.startswith("properties."):
         key = exp.Literal.string(field.removeprefix("properties."))
-        return exp.Anonymous(this="property", expressions=[exp.column("properties", "p"), key])
-    if field in _KEYS:
+        properties = exp.column("properties", table if published else "p")
+        return exp.Anonymous(this="property", expressions=[properties, key])
+    if field in _KEYS and not published:
         return exp.Anonymous(this="key_text", expressions=[exp.column(_KEYS[field], table)])
     return exp.column(field, table)
 
@@ -149,8 +155,8 @@ def _union(selects: list[exp.Select]) -> exp.Expr:
     return union
 
 
-def _condition(condition: Condition, table: str) -> exp.Expr:
-    field = field_expression(condition.field, table)
+def _condition(condition: Condition, table: str, published: bool) -> exp.Expr:
+    field = field_expression(condition.field, table, published=published)
     tests = [_equals(field.copy(), condition.field, value) for value in condition.values]
     return exp.paren(exp.or_(*tests))
 

@@ -20,6 +20,7 @@ FUNCTIONS = (
     # 60 bits of an MD5 as an integer: a portable digest, fast to join; collisions are checked
     "create or replace macro key_of(text) as ('0x' || substr(md5(text), 1, 15))::bigint",
     "create or replace macro key_text(number) as lpad(lower(hex(number::bigint)), 15, '0')",
+    "create or replace macro key_number(key) as ('0x' || key)::bigint",
     "create or replace macro moment(us) as make_timestamp(us::bigint)",
     "create or replace macro local_day(us, zone) as "
     "(make_timestamp(us::bigint) at time zone 'UTC' at time zone zone)::date",

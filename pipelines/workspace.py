@@ -128,8 +128,15 @@ class Workspace:
 
 
 def sources_of(journey: Journey, kinds: dict[str, str]) -> tuple[str, ...]:
-    if journey.sources is not None:
-        return journey.sources
+    return journey.sources if journey.sources is not None else _counted_sources(kinds)
+
+
+def default_sources(settings: Settings) -> tuple[str, ...]:
+    """The sources that count where none are named: the first clickstream, and every table."""
+    return _counted_sources({name: each.kind for name, each in settings.sources.items()})
+
+
+def _counted_sources(kinds: dict[str, str]) -> tuple[str, ...]:
     clickstream = [name for name, kind in kinds.items() if kind in ("ga4", "mixpanel")]
     return (*clickstream[:1], *(name for name, kind in kinds.items() if kind == "table"))
 
