@@ -89,7 +89,7 @@ def _count_ordered(events: FunnelEvents, rules: FunnelRules, chains: _Chains) ->
         end_us = events.at_us[feasible]
         for step in range(depth - 1, 0, -1):
             here = at_step[step - 1]
-            place = np.searchsorted(feasible, here, side="right")
+            place = _first_after(events, rules, feasible, here)
             follows = place < feasible.size
             here, place = here[follows], place[follows]
             there = feasible[place]
@@ -104,12 +104,44 @@ def _count_ordered(events: FunnelEvents, rules: FunnelRules, chains: _Chains) ->
             ends = np.full(events.at_us.size, NEVER, np.int64)
             ends[feasible] = end_us
             found = found[ends[found] - events.at_us[found] <= rules.window_us]
-        if found.size:
-            rows = [found]
-            for step in range(1, depth):
-                rows.append(follower[step - 1][rows[-1]])
+        if not found.size:
+            continue
+        rows = [found]
+        for step in range(1, depth):
+            rows.append(follower[step - 1][rows[-1]])
+        if rules.drops_actors:
+            stopped = _is_stopped(events, rules, found, rows[-1], depth)
+            begins = np.setdiff1d(begins, found[stopped], assume_unique=True)
+            rows = [each[~stopped] for each in rows]
+        if rows[0].size:
             done = chains.add(events, np.stack(rows, axis=1))
             begins = begins[~np.isin(events.actor[begins], done)]
+
+
+def _first_after(events: FunnelEvents, rules: FunnelRules, feasible: Ints, here: Ints) -> Ints:
+    """For each place ``here``, which of ``feasible`` is the first that may follow it."""
+    if not rules.grace_us:
+        return np.searchsorted(feasible, here, side="right").astype(np.int64)
+    times = np.unique(np.concatenate([events.at_us, events.at_us - rules.grace_us]))
+    keys = events.lane[feasible] * times.size + np.searchsorted(times, events.at_us[feasible])
+    least = np.searchsorted(times, events.at_us[here] - rules.grace_us)
+    return np.searchsorted(keys, events.lane[here] * times.size + least, side="left").astype(np.int64)
+
+
+def _is_stopped(events: FunnelEvents, rules: FunnelRules, begins: Ints, ends: Ints, depth: int) -> Flags:
+    """Whether an excluded event comes behind the last step reached, within the window of the attempt."""
+    stopped = np.zeros(begins.size, np.bool_)
+    for exclusion, (actor, at_us) in zip(rules.exclusions, events.excluded, strict=True):
+        if not exclusion.covers(depth):
+            continue
+        last = events.at_us[begins] + rules.window_us if rules.window_us is not None else None
+        times = np.unique(np.concatenate([at_us, events.at_us[ends], *([] if last is None else [last])]))
+        keys = actor * times.size + np.searchsorted(times, at_us)
+        base = events.actor[begins] * times.size
+        after = np.searchsorted(keys, base + np.searchsorted(times, events.at_us[ends]), side="right")
+        until = times.size - 1 if last is None else np.searchsorted(times, last)
+        stopped |= np.searchsorted(keys, base + until, side="right") > after
+    return stopped
 
 
 def _may_follow(events: FunnelEvents, rules: FunnelRules, step: int, here: Ints, there: Ints) -> Flags:
@@ -216,6 +248,7 @@ class _Chains:
         if rules.window_us is not None:
             matches = events.mask > 0 if rules.order == "any" else (events.mask & 1) > 0
             begins = _beginnings(events, rules, matches)
+            begins = begins[np.isin(events.actor[begins], actor)]  # without those that are dropped
             latest = np.full(actor.size, np.iinfo(np.int64).min, np.int64)
             np.maximum.at(latest, np.searchsorted(actor, events.actor[begins]), events.at_us[begins])
             is_open &= latest + rules.window_us > horizon_us
@@ -245,7 +278,7 @@ def _actors_with_entangled_ties(events: FunnelEvents, rules: FunnelRules) -> Int
     several = (events.mask & (events.mask - 1)) > 0
     if not several.any():
         return np.zeros(0, np.int64)
-    if rules.order == "any":
+    if rules.order == "any" or rules.grace_us:
         return np.unique(events.actor[several])
     new = np.append(True, (events.lane[1:] != events.lane[:-1]) | (events.at_us[1:] != events.at_us[:-1]))
     group = np.cumsum(new) - 1
@@ -271,5 +304,13 @@ def _count_one(events: FunnelEvents, rules: FunnelRules, chains: _Chains, actor:
 
             chain = longest_chain(events.at_us, events.mask, lane.tolist(), begin, rules, may_follow)
         rows.append(chain + [-1] * (rules.steps - len(chain)))
-    if rows:
-        chains.add(events, np.array(rows, dtype=np.int64))
+    found = np.array(rows, dtype=np.int64).reshape(-1, rules.steps)
+    if rules.drops_actors:
+        depths = (found >= 0).sum(axis=1)
+        for depth in np.unique(depths).tolist():
+            at = np.flatnonzero(depths == depth)
+            stopped = _is_stopped(events, rules, found[at, 0], found[at, depth - 1], depth)
+            depths[at[stopped]] = 0
+        found = found[depths > 0]
+    if found.size:
+        chains.add(events, found)

@@ -29,7 +29,9 @@ class FunnelRules:
     steps in any order. ``window_us`` is from the first step to each later one, inclusive; ``within_us``
     (one shorter than the steps) from each step to the next. ``reentry`` says which attempt counts, where
     there are several: the one with the actor's first or latest beginning, or the one that gets furthest
-    (of several, the one that begins first). ``is_open``: a step counts whoever does it.
+    (of several, the one that begins first). ``is_open``: a step counts whoever does it. ``grace_us``: a step
+    may come this much before the one it follows. ``drops_actors``: an attempt that is stopped by an excluded
+    event within its window does not count at all, not even for the steps before.
     """
 
     steps: int
@@ -40,6 +42,7 @@ class FunnelRules:
     reentry: Reentry = "furthest"
     is_open: bool = False
     grace_us: int = 0
+    drops_actors: bool = False
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.steps > 62:

@@ -26,7 +26,7 @@ def longest_chain(
     deadline = None if rules.window_us is None else int(at_us[begin]) + rules.window_us
     for depth in range(rules.steps, 1, -1):
         dead: set[tuple[int, int, frozenset[int]]] = set()
-        chain = _search(at_us, mask, places, [begin], depth, deadline, may_follow, dead)
+        chain = _search(at_us, mask, places, [begin], depth, deadline, rules.grace_us, may_follow, dead)
         if chain is not None:
             return chain
     return [begin]
@@ -39,6 +39,7 @@ def _search(
     chain: list[int],
     depth: int,
     deadline: int | None,
+    grace_us: int,
     may_follow: Callable[[int, int, int], bool],
     dead: set[tuple[int, int, frozenset[int]]],
 ) -> list[int] | None:
@@ -46,17 +47,18 @@ def _search(
         return chain
     here, now = chain[-1], int(at_us[chain[-1]])
     # what matters of the way so far: the step, the moment, and which events of the moment are taken
-    state = (len(chain), now, frozenset(each for each in chain if at_us[each] == now))
+    state = (len(chain), now, frozenset(each for each in chain if at_us[each] >= now - grace_us))
     if state in dead:
         return None
     for there in places:
         at = int(at_us[there])
-        if at < now or there in chain or not mask[there] >> len(chain) & 1:
+        if at < now - grace_us or there in chain or not mask[there] >> len(chain) & 1:
             continue
         if deadline is not None and at > deadline:
             break
         if may_follow(len(chain), here, there):
-            found = _search(at_us, mask, places, [*chain, there], depth, deadline, may_follow, dead)
+            further = [*chain, there]
+            found = _search(at_us, mask, places, further, depth, deadline, grace_us, may_follow, dead)
             if found is not None:
                 return found
     dead.add(state)

@@ -28,6 +28,7 @@ from pipelines.explaining import explain as explain_finding
 from pipelines.explaining import list_pain_points
 from pipelines.explore import connect
 from pipelines.exporting import export_single_file
+from pipelines.funnel_command import funnel
 from pipelines.scaffold import scaffold
 from pipelines.workspace import Workspace, open_workspace
 
@@ -234,6 +235,9 @@ def explain(
         _print_json(vars(explanation))
     else:
         show.explanation(explanation)
+
+
+app.command()(funnel)
 
 
 @app.command()

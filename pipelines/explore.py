@@ -8,8 +8,11 @@ import duckdb
 import pandas as pd
 
 from pipelines.errors import NothingLanded, PainpointsError
+from pipelines.funnel import funnel
 from pipelines.warehouse import FUNCTIONS
 from pipelines.workspace import open_workspace
+
+__all__ = ["connect", "funnel", "journey_map", "pain_points"]
 
 
 def connect(workspace: str | Path = ".") -> duckdb.DuckDBPyConnection:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -14,15 +15,14 @@ from numpy.typing import NDArray
 
 from models.durations import microseconds, parse_duration
 from models.funnel import NEVER, FunnelCount, FunnelEvents, count_funnel
-from models.funnel_rules import Exclusion, FunnelRules, Order, Reentry
+from models.funnel_rules import Exclusion, FunnelRules
 from models.journey_schema import segment_field
 from pipelines.errors import PainpointsError
-from pipelines.funnel_query import Actors, FunnelSelection, Scope, read_events, read_values
+from pipelines.funnel_dialects import CHOICES, FunnelOptions, Limit, dialect
+from pipelines.funnel_query import Actors, FunnelSelection, read_events, read_values
 from pipelines.funnel_result import FunnelResult, group_of, result_of
 from pipelines.funnel_steps import Step, StepLike, parse_matcher, parse_steps
 from pipelines.workspace import Workspace, default_sources, open_workspace
-
-Limit = str | timedelta | None
 
 
 @dataclass(frozen=True)
@@ -34,69 +34,107 @@ class Exclude:
     before: int | None = None
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A funnel that is spelt out: what to read, how to count, what to break down."""
+
+    steps: tuple[Step, ...]
+    selection: FunnelSelection
+    rules: FunnelRules
+    by: str | None
+    touch: str
+
+
 def funnel(
     steps: str | Sequence[StepLike],
     workspace: str | Path | Workspace = ".",
     *,
-    order: Order = "loose",
-    window: Limit = "7d",
+    semantics: str = "ours",
     within: Sequence[Limit] | Mapping[int, Limit] = (),
     exclude: Sequence[Exclude | StepLike] = (),
-    scope: Scope = "user",
-    reentry: Reentry = "furthest",
-    entry: str = "closed",
     by: str | None = None,
     touch: str = "first",
     hold: str | None = None,
     first_day: date | None = None,
     last_day: date | None = None,
-    range_applies_to: str = "first step",
     sources: Sequence[str] = (),
+    **options: Any,
 ) -> FunnelResult:
     """Count a funnel. README, "Funnels", says what is counted to the last attempt.
 
-    ``steps`` are names of events or match rules; ``window`` and ``within`` durations such as "7d" (None:
-    no limit), ``within`` one for each step after the first or a mapping from step number; ``by`` a segment;
-    the dates are days of the workspace's zone. Raises PainpointsError.
+    ``steps`` are names of events or match rules; ``options`` those of FunnelOptions (order, window, scope,
+    reentry, entry, ...), in the place of what ``semantics`` says; ``within`` one duration for each step after
+    the first, or a mapping from step number; ``by`` a segment; the dates are days of the workspace's zone.
+    Raises PainpointsError.
     """
     opened = workspace if isinstance(workspace, Workspace) else open_workspace(Path(workspace))
-    parsed = parse_steps(steps)
-    excludes = [each if isinstance(each, Exclude) else Exclude(each) for each in exclude]
-    rules = _rules(parsed, order, window, within, excludes, reentry, entry == "open")
-    if touch not in ("first", "last") or entry not in ("closed", "open"):
-        raise PainpointsError("touch is first or last, entry is closed or open")
-    for field in (by, hold):
-        _check_field(field)
-    selection = FunnelSelection(
-        tuple(step.rules for step in parsed),
-        tuple(sources) or default_sources(opened.settings),
-        opened.settings.timezone,
-        scope,
-        first_day,
-        last_day,
-        range_applies_to == "all steps",
-        hold,
-        tuple(parse_matcher(each.what) for each in excludes),
-        order == "strict",
-    )
+    chosen = chosen_options(semantics, options)
+    asked = spell_out(opened, steps, chosen, within, exclude, by, touch, hold, first_day, last_day, sources)
     from pipelines.explore import connect  # explore offers this function too
 
     with connect(opened.root) as connection:
-        return run_funnel(
-            connection, parsed, selection, rules, by, touch, _horizon_us(connection, selection.timezone)
-        )
+        return run_funnel(connection, asked, horizon_us(connection, opened.settings.timezone))
 
 
-def run_funnel(
-    connection: duckdb.DuckDBPyConnection,
-    steps: Sequence[Step],
-    selection: FunnelSelection,
-    rules: FunnelRules,
-    by: str | None,
-    touch: str,
-    horizon_us: int,
-) -> FunnelResult:
-    """Count a funnel that is fully spelt out, over a connection of ``explore.connect``."""
+def chosen_options(semantics: str, given: Mapping[str, Any]) -> FunnelOptions:
+    """What a semantics says, with what a person gave in its place. Raises PainpointsError."""
+    known = [each.name for each in fields(FunnelOptions)]
+    for name, value in given.items():
+        if name not in known:
+            raise PainpointsError(f"funnel: there is no option {name!r}; there are {', '.join(known)}")
+        allowed = CHOICES.get(name)
+        if allowed and value not in allowed:
+            raise PainpointsError(f"funnel: {name} is {' or '.join(allowed)}, not {value!r}")
+    return dialect(semantics).with_given(dict(given))
+
+
+def spell_out(
+    workspace: Workspace,
+    steps: str | Sequence[StepLike],
+    options: FunnelOptions,
+    within: Sequence[Limit] | Mapping[int, Limit] = (),
+    exclude: Sequence[Exclude | StepLike] = (),
+    by: str | None = None,
+    touch: str = "first",
+    hold: str | None = None,
+    first_day: date | None = None,
+    last_day: date | None = None,
+    sources: Sequence[str] = (),
+) -> Asked:
+    """Everything a funnel consists of, checked. Raises PainpointsError."""
+    settings = workspace.settings
+    parsed = parse_steps(steps)
+    excludes = [each if isinstance(each, Exclude) else Exclude(each) for each in exclude]
+    if touch not in ("first", "last"):
+        raise PainpointsError(f"funnel: touch is first or last, not {touch!r}")
+    for name in sources:
+        if name not in settings.sources:
+            raise PainpointsError(
+                f"funnel: there is no source {name!r}; there are {', '.join(settings.sources)}"
+            )
+    selection = FunnelSelection(
+        tuple(step.rules for step in parsed),
+        tuple(sources) or default_sources(settings),
+        settings.timezone,
+        options.scope,
+        first_day,
+        last_day,
+        options.range_applies_to == "all steps",
+        _field(hold),
+        tuple(parse_matcher(each.what) for each in excludes),
+        options.order == "strict",
+        _limit_us(options.resolution) or 1,
+        options.hold_counts == "values",
+        options.sessions_end == "midnight",
+    )
+    rules = _rules(parsed, options, within, excludes)
+    return Asked(parsed, selection, rules, _field(by), touch)
+
+
+def run_funnel(connection: duckdb.DuckDBPyConnection, asked: Asked, horizon_us: int) -> FunnelResult:
+    """Count a funnel over a connection of ``explore.connect``; ``horizon_us`` is where the data ends."""
+    selection, rules, by, touch = asked.selection, asked.rules, asked.by, asked.touch
+    steps = asked.steps
     events, actors = read_events(connection, selection)
     names = [step.name for step in steps]
     if rules.is_open:
@@ -146,27 +184,26 @@ def _of_sets(reached: Sequence[NDArray[np.int64]]) -> FunnelCount:
 
 def _rules(
     steps: Sequence[Step],
-    order: Order,
-    window: Limit,
+    options: FunnelOptions,
     within: Sequence[Limit] | Mapping[int, Limit],
     excludes: Sequence[Exclude],
-    reentry: Reentry,
-    is_open: bool,
 ) -> FunnelRules:
-    limits: list[Limit] = list(within.values()) if isinstance(within, Mapping) else list(within)
-    if isinstance(within, Mapping):
+    limits: list[Limit] = [] if isinstance(within, Mapping) else list(within)
+    if isinstance(within, Mapping) and within:
         if any(not 2 <= step <= len(steps) for step in within):
-            raise PainpointsError(f"within: there are steps 2 to {len(steps)} to limit")
+            raise PainpointsError(f"funnel: within limits steps 2 to {len(steps)}")
         limits = [within.get(step) for step in range(2, len(steps) + 1)]
     try:
         return FunnelRules(
             len(steps),
-            order,
-            _limit_us(window),
+            options.order,
+            _limit_us(options.window),
             tuple(_limit_us(limit) for limit in limits),
             tuple(Exclusion(each.after, each.before or len(steps)) for each in excludes),
-            reentry,
-            is_open,
+            options.reentry,
+            options.entry == "open",
+            _limit_us(options.grace) or 0,
+            options.exclusion_ends == "person",
         )
     except ValueError as error:
         raise PainpointsError(f"funnel: {error}") from error
@@ -175,18 +212,20 @@ def _rules(
 def _limit_us(limit: Limit) -> int | None:
     if limit is None or limit in ("", "none"):
         return None
-    return microseconds(limit if isinstance(limit, timedelta) else parse_duration(limit))
-
-
-def _check_field(field: str | None) -> None:
     try:
-        if field is not None:
-            segment_field(field)
+        return microseconds(limit if isinstance(limit, timedelta) else parse_duration(limit))
     except ValueError as error:
         raise PainpointsError(f"funnel: {error}") from error
 
 
-def _horizon_us(connection: duckdb.DuckDBPyConnection, timezone: str) -> int:
+def _field(name: str | None) -> str | None:
+    try:
+        return None if name is None else segment_field(name)
+    except ValueError as error:
+        raise PainpointsError(f"funnel: {error}") from error
+
+
+def horizon_us(connection: duckdb.DuckDBPyConnection, timezone: str) -> int:
     """The end of the last day whose data is whole; of an empty file, the beginning of time."""
     row = connection.execute("select max(data_as_of) from marts.runs").fetchall()[0]
     if row[0] is None:

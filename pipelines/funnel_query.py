@@ -27,7 +27,8 @@ class FunnelSelection:
     ``steps`` and ``excluded`` are rules of which one must match; ``sources`` names of sources; ``scope``
     who counts. The dates are days of ``timezone``, both included: of the first step, or of all steps with
     ``range_is_all``. ``hold`` is a field whose value stays the same within an attempt. ``with_places`` asks
-    for the numbering of moments that the strict order needs.
+    for the numbering of moments that the strict order needs. Times are cut to ``resolution_us``;
+    ``hold_makes_actors`` counts each value of ``hold`` apart; sessions may end at midnight, as Mixpanel's.
     """
 
     steps: tuple[tuple[Rule, ...], ...]
@@ -40,6 +41,9 @@ class FunnelSelection:
     hold: str | None = None
     excluded: tuple[tuple[Rule, ...], ...] = ()
     with_places: bool = False
+    resolution_us: int = 1
+    hold_makes_actors: bool = False
+    session_ends_at_midnight: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,24 +62,21 @@ def read_events(
 ) -> tuple[FunnelEvents, Actors]:
     """The events that match a step, in order, and who the actors are."""
     table = connection.sql(_events_query(selection).sql("duckdb")).to_arrow_table()
-    keys, actor = np.unique(_ints(table, "actor"), return_inverse=True)
-    lane = actor
+    keys, person = np.unique(_ints(table, "actor"), return_inverse=True)
+    lane = actor = person
+    person_of_actor = np.arange(keys.size)
     if selection.hold is not None:
         codes = table.column("held").combine_chunks().dictionary_encode().indices
-        lane = actor * (len(codes) + 1) + codes.to_numpy(zero_copy_only=False)
+        lane = person * (len(codes) + 1) + codes.to_numpy(zero_copy_only=False)
+        if selection.hold_makes_actors:
+            _, first, actor = np.unique(lane, return_index=True, return_inverse=True)
+            person_of_actor = person[first]
     mask = _ints(table, "mask")
     at_us, number = _ints(table, "at_us"), _ints(table, "number")
     order = np.lexsort((number, mask & -mask, at_us, lane))
-    excluded = []
-    for rules in selection.excluded:
-        found = connection.sql(_excluded_query(selection, rules).sql("duckdb")).to_arrow_table()
-        who, when = _ints(found, "actor"), _ints(found, "at_us")
-        code = np.searchsorted(keys, who)
-        known = code < keys.size
-        known[known] = keys[code[known]] == who[known]
-        code, when = code[known], when[known]
-        by_time = np.lexsort((when, code))
-        excluded.append((code[by_time], when[by_time]))
+    excluded = [
+        _excluded_events(connection, selection, rules, keys, person_of_actor) for rules in selection.excluded
+    ]
     events = FunnelEvents(
         lane[order],
         actor[order],
@@ -86,7 +87,32 @@ def read_events(
         _ints(table, "place")[order] if selection.with_places else None,
         excluded,
     )
-    return events, Actors(keys)
+    halves = selection.scope == "session" and selection.session_ends_at_midnight
+    return events, Actors(keys[person_of_actor] // 2 if halves else keys[person_of_actor])
+
+
+def _excluded_events(
+    connection: duckdb.DuckDBPyConnection,
+    selection: FunnelSelection,
+    rules: Sequence[Rule],
+    keys: NDArray[np.int64],
+    person_of_actor: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(actor, time) of the excluded events of the actors there are, in order."""
+    found = connection.sql(_excluded_query(selection, rules).sql("duckdb")).to_arrow_table()
+    who, when = _ints(found, "actor"), _ints(found, "at_us")
+    person = np.searchsorted(keys, who)
+    known = person < keys.size
+    known[known] = keys[person[known]] == who[known]
+    person, when = person[known], when[known]
+    # an event of a person is one of each actor that the person is counted as (persons are in order)
+    low = np.searchsorted(person_of_actor, person, side="left")
+    many = np.searchsorted(person_of_actor, person, side="right") - low
+    first = np.cumsum(many) - many
+    actor = np.repeat(low, many) + np.arange(int(many.sum())) - np.repeat(first, many)
+    when = np.repeat(when, many)
+    by_time = np.lexsort((when, actor))
+    return actor[by_time], when[by_time]
 
 
 def read_values(
@@ -132,8 +158,8 @@ def _events_query(selection: FunnelSelection) -> exp.Expr:
         # over all events of the actor, also those that match no step
         place_of = exp.Window(
             this=exp.Anonymous(this="dense_rank", expressions=[]),
-            partition_by=[_actor(selection.scope)],
-            order=exp.Order(expressions=[exp.Ordered(this=exp.column("event_at", "e"))]),
+            partition_by=[_actor(selection)],
+            order=exp.Order(expressions=[exp.Ordered(this=_at_us(selection))]),
         )
         columns.append(exp.alias_(exp.cast(place_of, "bigint"), "place"))
     if selection.hold is not None:
@@ -160,9 +186,9 @@ def _of_actors(selection: FunnelSelection, *columns: exp.Expr) -> exp.Select:
     key = "user_key" if selection.scope == "user" else "session_id"
     return (
         exp.select(
-            exp.alias_(_actor(selection.scope), "actor"),
+            exp.alias_(_actor(selection), "actor"),
             exp.alias_(_number("event_id"), "number"),
-            exp.alias_(exp.Anonymous(this="epoch_us", expressions=[exp.column("event_at", "e")]), "at_us"),
+            exp.alias_(_at_us(selection), "at_us"),
             *columns,
         )
         .from_(exp.alias_(exp.table_("events", "marts"), "e", table=True))
@@ -173,8 +199,26 @@ def _of_actors(selection: FunnelSelection, *columns: exp.Expr) -> exp.Select:
     )
 
 
-def _actor(scope: Scope) -> exp.Expr:
-    return _number("user_key" if scope == "user" else "session_id")
+def _actor(selection: FunnelSelection) -> exp.Expr:
+    key = _number("user_key" if selection.scope == "user" else "session_id")
+    if selection.scope == "session" and selection.session_ends_at_midnight:
+        # two days of a session are two of it: told apart in the bits that a key of 60 bits leaves
+        odd = exp.Mod(this=_day_number(selection.timezone), expression=exp.Literal.number(2))
+        return exp.Add(this=exp.Mul(this=key, expression=exp.Literal.number(2)), expression=exp.paren(odd))
+    return key
+
+
+def _day_number(timezone: str) -> exp.Expr:
+    epoch = exp.cast(exp.Literal.string("1970-01-01"), "date")
+    return exp.cast(exp.Sub(this=_local_day(timezone), expression=epoch), "bigint")
+
+
+def _at_us(selection: FunnelSelection) -> exp.Expr:
+    at_us: exp.Expr = exp.Anonymous(this="epoch_us", expressions=[exp.column("event_at", "e")])
+    if selection.resolution_us == 1:
+        return at_us
+    rest = exp.Mod(this=at_us.copy(), expression=exp.Literal.number(selection.resolution_us))
+    return exp.Sub(this=at_us, expression=exp.paren(rest))
 
 
 def _number(key: str) -> exp.Expr:

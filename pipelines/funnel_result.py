@@ -51,6 +51,18 @@ class FunnelResult:
         codes = np.setdiff1d(self._reached[step - 1], following) if dropped else self._reached[step - 1]
         return sorted(self._actors.texts(codes))
 
+    def attempts(self) -> dict[str, tuple[int, ...]]:
+        """The counted attempt of each actor: the times of its steps, in microseconds UTC."""
+        assert self._count is not None
+        assert self._actors is not None
+        found = zip(
+            self._actors.texts(self._count.actor),
+            self._count.depth.tolist(),
+            self._count.at_us.tolist(),
+            strict=True,
+        )
+        return {key: tuple(times[:depth]) for key, depth, times in found}
+
     def trend(self) -> list[dict[str, Any]]:
         """By the day of the first step: how many began and how many reached each step."""
         assert self._count is not None

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.funnel_rules import Exclusion, FunnelRules
-from pipelines.funnel import run_funnel
+from pipelines.funnel import Asked, run_funnel
 from pipelines.funnel_query import FunnelSelection
 from pipelines.funnel_result import FunnelResult
 from pipelines.funnel_steps import Step, parse_matcher, parse_steps
@@ -64,8 +64,8 @@ def write(connection: duckdb.DuckDBPyConnection, events: Sequence[oracle.OracleE
     schema = pa.schema([(name, pa.string()) for name in names] + [("event_at", pa.timestamp("us"))])
     connection.register("given", pa.Table.from_pylist(rows, schema=schema))
     connection.execute(
-        "create or replace table marts.events as select * exclude (color), color as device, '{}' as properties "
-        "from given"
+        "create or replace table marts.events as "
+        "select * exclude (color), color as device, '{}' as properties from given"
     )
     connection.unregister("given")
 
@@ -153,18 +153,11 @@ def counted(
         funnel.reentry,  # type: ignore[arg-type]
         funnel.entry == "open",
     )
-    return run_funnel(connection, steps, selection, rules, by, "first", horizon)
+    return run_funnel(connection, Asked(steps, selection, rules, by, "first"), horizon)
 
 
 def times_of(result: FunnelResult) -> dict[str, tuple[int, ...]]:
-    count = result._count
-    assert count is not None
-    assert result._actors is not None
-    keys = result._actors.keys[count.actor].tolist()
-    return {
-        str(key): tuple(times[:depth])
-        for key, depth, times in zip(keys, count.depth.tolist(), count.at_us.tolist(), strict=True)
-    }
+    return {str(int(key, 16)): times for key, times in result.attempts().items()}
 
 
 @settings(max_examples=1500)
