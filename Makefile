@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO ?= demo
 
-.PHONY: demo test test-slow lint lock clean
+.PHONY: demo test test-slow bench lint lock clean
 
 .venv/installed: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it with make PYTHON=python3.12")'
@@ -21,6 +21,18 @@ test: .venv/installed lint ## everything but what needs minutes or big parts
 test-slow: .venv/installed ## what `make test` leaves out
 	$(BIN)/pytest -m slow -n 2 --dist loadfile
 
+# The contenders have a venv of their own: retentioneering pins what we do not.
+.venv-bench/installed:
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/pip install --quiet --disable-pip-version-check \
+		chdb==4.4.0 polars==2.1.0 retentioneering==5.2.0 "mcp<2" duckdb==2.0.0 pyarrow==26.0.1
+	touch $@
+
+bench: .venv/installed .venv-bench/installed ## time the engine beside ClickHouse, Polars, plain SQL and retentioneering
+	$(BIN)/python tests/bench/run.py --data bench-data --profile \
+		--python chdb=.venv-bench/bin/python --python polars=.venv-bench/bin/python \
+		--python retentioneering=.venv-bench/bin/python $(BENCH)
+
 lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -33,4 +45,4 @@ lock: ## resolve the dependencies anew
 		--generate-hashes --no-emit-index-url --no-annotate --no-header --upgrade -o requirements.lock
 
 clean:
-	rm -rf .venv demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-bench bench-data demo .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -25,8 +25,9 @@ RESULT_COLUMNS = ("device_id", "session_start_us", "depth")
 class Task:
     """Read ``events`` (a folder of Parquet files), write ``result`` (one Parquet file).
 
-    ``share`` in (0, 1] is the part of the users to read; ``memory_gb`` bounds an engine that can be
-    bounded; ``journeys`` is for ours alone: session, user or both.
+    ``memory_gb`` (1e9 bytes) bounds an engine that can be bounded; ``keys``: whether an engine that
+    profits from it keys users by a hash, or keeps to text; ``journeys``, for ours alone: session, user
+    or both.
     """
 
     events: Path
@@ -34,18 +35,13 @@ class Task:
     scratch: Path
     threads: int
     memory_gb: float
-    share: float = 1.0
+    keys: str = "hash"
     journeys: str = "session"
 
     @property
     def files(self) -> str:
         """The Parquet files as a glob."""
         return str(self.events / "*.parquet")
-
-    @property
-    def device_bound(self) -> str | None:
-        """Users whose text id sorts before this are read; ids are spread evenly. None reads all."""
-        return None if self.share >= 1 else f"{int(self.share * 2**32):08x}"
 
 
 @dataclass
@@ -75,13 +71,14 @@ def read_task(arguments: Sequence[str] | None = None) -> Task:
     parser.add_argument("--scratch", type=Path, required=True)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--memory-gb", type=float, default=6.0)
-    parser.add_argument("--share", type=float, default=1.0)
+    parser.add_argument("--keys", choices=("hash", "text"), default="hash")
     parser.add_argument("--journeys", choices=("session", "user", "both"), default="session")
     task = Task(**vars(parser.parse_args(arguments)))
     # a library inside a library has no option for its threads
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: task.threads])
     task.scratch.mkdir(parents=True, exist_ok=True)
+    task.result.unlink(missing_ok=True)
     return task
 
 

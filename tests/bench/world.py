@@ -37,6 +37,25 @@ def make_world(folder: Path, events: int, seed: int) -> Path:
     return world
 
 
+def make_share(world: Path, share: float) -> Path:
+    """A folder like ``events`` with only a part of the users, all their events in it; made once."""
+    folder = world / f"events-{share:g}"
+    if not folder.exists():
+        part = folder.with_suffix(".part")
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir()
+        for path in sorted((world / "events").glob("*.parquet")):
+            table = pq.read_table(path, filters=[("device_id", "<", device_bound(share))])
+            pq.write_table(table, part / path.name, compression="zstd", row_group_size=122_880)
+        part.rename(folder)
+    return folder
+
+
+def device_bound(share: float) -> str:
+    """The text before which the ids of a share of the users sort; they are hexadecimal digits of digests."""
+    return f"{int(share * 2**32):08x}"
+
+
 def write_days(drawn: Drawn, folder: Path, seed: int) -> None:
     """One file a day (UTC), its rows in order of time, compressed as staging does it."""
     columns = Columns(drawn, seed, epoch_us(FIRST_DAY))
@@ -58,5 +77,9 @@ if __name__ == "__main__":
     parser.add_argument("folder", type=Path)
     parser.add_argument("--events", type=lambda text: int(float(text)), default=18_000_000)
     parser.add_argument("--seed", type=int, default=4)
+    parser.add_argument("--share", type=float, default=1.0)
     given = parser.parse_args()
-    print(make_world(given.folder, given.events, given.seed))
+    made = make_world(given.folder, given.events, given.seed)
+    if given.share < 1:
+        make_share(made, given.share)
+    print(made)

@@ -15,7 +15,9 @@ EVENT_NAMES = (*STEPS, *NOISE)
 EVENTS_PER_USER = 18
 
 # Evenings are busy, and their visits last past midnight.
-_HOURS = np.array([9, 4, 2, 1, 1, 1, 2, 4, 6, 7, 8, 9, 10, 9, 8, 8, 9, 10, 12, 15, 17, 18, 17, 14], dtype=float)
+_HOURS = np.array(
+    [9, 4, 2, 1, 1, 1, 2, 4, 6, 7, 8, 9, 10, 9, 8, 8, 9, 10, 12, 15, 17, 18, 17, 14], dtype=float
+)
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,13 @@ def draw(events: int, seed: int) -> Drawn:
     first_start = np.full(users, np.iinfo(np.int64).max)
     np.minimum.at(first_start, user, starts)
     return Drawn(
-        users, at_us[in_time], name[in_time], visit[in_time], opens[in_time], user, starts == first_start[user]
+        users,
+        at_us[in_time],
+        name[in_time],
+        visit[in_time],
+        opens[in_time],
+        user,
+        starts == first_start[user],
     )
 
 
@@ -83,12 +91,12 @@ def _walk(
         going = int(np.searchsorted(-lengths, -k, side="left"))
         u, here, eager = rng.random(going), at[:going], keen[:going]
         chance = rng.random(going)
-        onward = u < 0.55 * eager
-        again = ~onward & (u < 0.55 * eager + 0.12) & (here >= 0)
-        back = ~onward & ~again & (u < 0.55 * eager + 0.22) & (here >= 0)
+        onward = (u < 0.5 * eager) & (here < len(STEPS) - 1)
+        again = ~onward & (u < 0.5 * eager + 0.1) & (here >= 0)
+        back = ~onward & ~again & (u < 0.5 * eager + 0.2) & (here >= 0)
         anywhere = u > 0.96
         noise = (len(STEPS) + chance * len(NOISE)).astype(np.int8)
-        step = np.where(onward, np.minimum(here + 1, len(STEPS) - 1), here)
+        step = np.where(onward, here + 1, here)
         step = np.where(back, (chance * (here + 1)).astype(np.int8), step)
         step = np.where(anywhere, (chance * len(STEPS)).astype(np.int8), step).astype(np.int8)
         is_step = onward | again | back | anywhere

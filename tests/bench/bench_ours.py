@@ -1,0 +1,114 @@
+"""Ours: every table that `painpoints build` makes, from the same Parquet, in the working file on disk."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+from contract import STEPS, Stopwatch, Task, answer, read_task
+from table_clock import TableClock
+from world_columns import SOURCE
+
+from models.journey_file import parse_journey
+from pipelines.config_tables import WorldConfig, write_days
+from pipelines.journey_tables import build_tables
+from pipelines.settings import EngineSettings, ExcludeSettings
+from pipelines.staged_schema import STAGED_EVENT, empty_lake
+from pipelines.staging_day import file_list
+from pipelines.vendor_reports import empty_reports
+from pipelines.version import VERSION
+from pipelines.warehouse import open_warehouse, quoted
+
+_STAGES = "\n".join(f"  - {{name: {step}, match: [{{event: {step}}}]}}" for step in STEPS)
+_SCOPES = {"session": ("session",), "user": ("user",), "both": ("session", "user")}
+
+_RESULT = """
+copy (
+    with paths as (
+        select session_number, list(stage_number order by visit_number) as stages
+        from intermediate.stage_visits
+        where journey_number = 1
+        group by session_number
+    ),
+    depths as (
+        select
+            session_number,
+            list_reduce(
+                stages, lambda depth, stage: case when stage = depth + 1 then stage else depth end, 0
+            ) as depth
+        from paths
+    ),
+    sessions as (
+        select session_number, any_value(device_id) as device_id, min(event_us) as session_start_us
+        from intermediate.events
+        where session_number is not null
+        group by session_number
+    )
+    select s.device_id, s.session_start_us, coalesce(d.depth, 0) as depth
+    from sessions as s
+    left join depths as d on s.session_number = d.session_number
+) to '{result}' (format parquet)
+"""
+
+
+def main() -> None:
+    task = read_task()
+    config = world_config(_SCOPES[task.journeys])
+    engine = EngineSettings(threads=task.threads, memory_limit=f"{task.memory_gb}GB")
+    watch = Stopwatch()
+    with open_warehouse(task.scratch / "warehouse.duckdb", engine) as connection:
+        gather(connection, task)
+        clock = TableClock(connection, watch)
+        # the clock passes everything on to the connection
+        build_tables(clock, config, clock.progress)  # type: ignore[arg-type]
+        clock.progress("done")
+        connection.execute(_RESULT.format(result=task.result))
+        watch.lap("result per session")
+        tables = clock.tables()
+    answer(watch, {"painpoints": VERSION, "duckdb": duckdb.__version__}, tables)
+
+
+def world_config(scopes: tuple[str, ...]) -> WorldConfig:
+    """A shop of one source without sessions of its own, and a journey of six stages for each scope."""
+    journeys = [
+        parse_journey(f"journey: by_{scope}\nscope: {scope}\nwindow: 7d\nstages:\n{_STAGES}")
+        for scope in scopes
+    ]
+    return WorldConfig(
+        "Europe/Madrid",
+        "EUR",
+        timedelta(minutes=30),
+        {},
+        [(SOURCE, "mixpanel", True)],
+        journeys,
+        {journey.name: (SOURCE,) for journey in journeys},
+        {SOURCE: "UTC"},
+        ExcludeSettings().build(),
+    )
+
+
+def gather(connection: duckdb.DuckDBPyConnection, task: Task) -> None:
+    """The schema ``lake`` as staging leaves it: a view over the staged files, and the landed days."""
+    files = sorted(task.events.glob("*.parquet"))
+    empty_lake(connection)
+    empty_reports(connection)
+    columns = ", ".join(quoted(name) for name in STAGED_EVENT.names)
+    connection.execute("drop table lake.staged_events")
+    connection.execute(
+        f"create view lake.staged_events as select {columns} "
+        f"from read_parquet({file_list(files)}, union_by_name = true)"
+    )
+    write_days(connection, [_landed(path) for path in files])
+
+
+def _landed(path: Path) -> dict[str, object]:
+    day = date.fromisoformat(path.stem)
+    end = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
+    ends_us = (end - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    whole = {"is_complete": True, "is_settled": True}
+    return {"source": SOURCE, "day": day, "ends_us": ends_us, "rows": 0} | whole
+
+
+if __name__ == "__main__":
+    main()
