@@ -10,13 +10,22 @@ from pathlib import Path
 from connectors.bigquery_access import BigQueryExport, ExportAccess
 from connectors.bigquery_stream import Session, open_session, save_session
 from connectors.bigquery_tables import DayTable, TableName, describe_table, list_day_tables
-from connectors.day_pull import Fetched, Nights, days_between, due_days, pull_days, utc_now
-from connectors.errors import AnswerBroken, PullTooCostly, RequestRefused
+from connectors.day_pull import (
+    Fetched,
+    Nights,
+    candidate_days,
+    days_between,
+    due_days,
+    pull_days,
+    utc_now,
+)
+from connectors.errors import AnswerBroken, RequestRefused, SourceError
 from connectors.ga4_export import DATASET
 from connectors.landing import EVERY_DAY, PARTIAL, DayRange, Incoming, Manifest, SourceLake
 from connectors.meter import Meter
 from connectors.patience import Patience, Progress
 from connectors.pull_report import PullReport
+from connectors.scan_budget import ScanBudget, gigabytes
 
 __all__ = ["BigQueryExport", "check_bigquery", "pull_bigquery"]
 
@@ -43,12 +52,12 @@ def pull_bigquery(
     """Land the days that are due, or the days ``asked`` for, as dataset "events", the oldest first.
 
     ``history`` is how far back the first pull without dates reaches (None: all tables there are).
-    ``bytes_read`` of the report is what was scanned. Nothing is read unless all of it fits
-    ``export.max_bytes``, else PullTooCostly. Raises SourceError.
+    ``bytes_read`` of the report is what was scanned, by attempts that failed too. Nothing is read unless
+    all of it fits ``export.max_bytes``, else PullTooCostly. Raises SourceError.
     """
     with ExportAccess(export) as access:
         listed = patience.call(f"{lake.source}: list of tables", lambda: list_day_tables(access), progress)
-        candidates = _candidates(listed, lake.days(), nights, history, asked)
+        candidates = _candidates(listed, lake, nights, history, asked)
         feed = _Events(access, listed, nights)
         due = due_days(lake, DATASET, candidates, nights, asked)
         feed.plan(lake, due, patience, progress)
@@ -70,7 +79,7 @@ def check_bigquery(export: BigQueryExport) -> str:
 
 def _candidates(
     listed: Mapping[date, TableName],
-    landed: Mapping[date, Manifest],
+    lake: SourceLake,
     nights: Nights,
     history: timedelta | None,
     asked: DayRange,
@@ -78,9 +87,8 @@ def _candidates(
     """The days with a table that a pull has to think of, today's included."""
     if history is None or asked != EVERY_DAY:
         return list(listed)
-    recent = nights.recent_days(landed, DATASET, history)
-    first = recent[0] if recent else nights.today()
-    return [day for day in listed if day >= first]
+    recent = set(candidate_days(lake, DATASET, nights, history, asked))
+    return [day for day in listed if day in recent or day >= nights.today()]
 
 
 def _remarks(origin: str, listed: Mapping[date, TableName], today: date) -> tuple[str, ...]:
@@ -95,6 +103,11 @@ def _remarks(origin: str, listed: Mapping[date, TableName], today: date) -> tupl
         remarks.append(
             f"{origin}: the newest daily table is of {max(daily)}. Above 1 million events a day the daily "
             "export of a standard property stops: check Admin > BigQuery Links in GA4"
+        )
+    elif not daily and today - max(listed) > DAILY_TABLE_LATE:
+        remarks.append(
+            f"{origin}: the newest table is of {max(listed)}, and it is of the streaming export, which has "
+            "stopped: check Admin > BigQuery Links in GA4, and the billing of the project"
         )
     return tuple(remarks)
 
@@ -116,7 +129,7 @@ class _Events:
         self.origin = access.export.origin
         self._access, self._listed, self._nights = access, listed, nights
         self._planned: dict[date, _Planned] = {}
-        self._bytes: dict[date, int] = {}
+        self._budget = ScanBudget(access.export.max_bytes, self.origin)
 
     def plan(self, lake: SourceLake, days: Sequence[date], patience: Patience, progress: Progress) -> None:
         """Look at ``days`` and at what reading those that changed would cost. Raises PullTooCostly."""
@@ -128,12 +141,11 @@ class _Events:
             self._planned[day] = patience.call(f"{lake.source}: {day}", look, progress)
             if number % TELL_EVERY_DAYS == 0:
                 progress(f"{lake.source}: looked at {number:,} of {len(days):,} days")
-        self._check_budget()
+        self._budget.check()
         if days:
             progress(
-                f"{lake.source}: {len(self._bytes):,} of {len(days):,} days have changed, "
-                f"{_gigabytes(sum(self._bytes.values()))} to scan "
-                f"(at most {_gigabytes(self._access.export.max_bytes)})"
+                f"{lake.source}: {self._budget.days:,} of {len(days):,} days have changed, "
+                f"{gigabytes(self._budget.bytes)} to scan (at most {gigabytes(self._budget.most_bytes)})"
             )
 
     def unchanged(self, day: date, manifest: Manifest) -> Mapping[str, str] | None:
@@ -147,21 +159,27 @@ class _Events:
         planned = self._planned.pop(day, None)
         if planned is None or not self._is_usable(planned.session):
             planned = self._look(day, None)
-            self._check_budget()
+            self._budget.check()
         table, session = planned.table, planned.session
         assert session is not None
         path = folder / f"{DATASET}-{day.isoformat()}.parquet"
-        rows = save_session(self._access, session, path, meter)
+        try:
+            rows = save_session(self._access, session, path, meter)
+        except SourceError:
+            # BigQuery has read what it sent
+            self._budget.lose(day, meter.rows / max(table.rows, 1))
+            raise
         flags = dict(table.flags)
         if not self._is_last_word(table, session):
             flags[PARTIAL] = f"{table.name.table_id} is still being written"
         elif rows != table.rows:  # rewritten between the look at it and the session, or cut short
+            self._budget.lose(day, rows / max(table.rows, 1))
             raise AnswerBroken(
                 f"{rows:,} rows came of a table of {table.rows:,}",
                 where=f"{self.origin}, {table.name.table_id}",
                 remedy="Pull again; nothing of the day was landed",
             )
-        return Fetched([Incoming(day, DATASET, path, rows)], session.bytes, flags)
+        return Fetched([Incoming(day, DATASET, path, rows)], self._budget.scanned(day), flags)
 
     def _look(self, day: date, landed: Manifest | None) -> _Planned:
         """The day's table and, unless it is the landed one, a session to read it."""
@@ -179,7 +197,7 @@ class _Events:
         except AnswerBroken:
             self._listed = list_day_tables(self._access)  # another may have taken its place
             raise
-        self._bytes[day] = session.bytes
+        self._budget.plan(day, session.bytes)
         return _Planned(table, session)
 
     def _is_landed(self, table: DayTable, landed: Manifest) -> bool:
@@ -197,18 +215,3 @@ class _Events:
     def _is_last_word(self, table: DayTable, session: Session) -> bool:
         end = self._nights.end_of(table.name.day)
         return table.name.is_daily or session.made_at >= end + LAST_WORD_AFTER
-
-    def _check_budget(self) -> None:
-        total, most = sum(self._bytes.values()), self._access.export.max_bytes
-        if total > most:
-            raise PullTooCostly(
-                f"reading {len(self._bytes):,} days would scan {_gigabytes(total)}, more than the "
-                f"{_gigabytes(most)} that max_gigabytes allows",
-                where=self.origin,
-                remedy="Raise max_gigabytes of the source, or pull fewer days at a time with --from and --to",
-            )
-
-
-def _gigabytes(size: int) -> str:
-    """Bytes in GB (10^9), with three digits that count: a small cap must not read as 0."""
-    return f"{size / 1e9:,.3g} GB" if size < 1e11 else f"{size / 1e9:,.0f} GB"

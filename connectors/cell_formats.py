@@ -8,10 +8,13 @@ such as ``yes/no`` or ``New/Returning``.
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from zoneinfo import ZoneInfo
+
+from connectors.believable_moments import EARLIEST, believable
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS = {"seconds": 1_000_000, "milliseconds": 1_000, "microseconds": 1}
@@ -19,7 +22,11 @@ _MONEY = ("decimal point", "decimal comma", "cents")
 DECLARABLE = ("event_at", "value", "is_new_user")
 
 # a sign, a currency before or after the number, digits with separators
-_NUMBER = re.compile(r"([+-]?)[^\d.,+-]{0,4}?([+-]?)([\d.,]+)[^\d.,+-]{0,4}")
+_NUMBER = re.compile(r"([+-]?)[^\d.,+()-]{0,4}?([+-]?)([\d.,]+)[^\d.,+()-]{0,4}")
+# accountants write a negative number in brackets, the currency inside or outside of them
+_BRACKETS = re.compile(r"([^\d.,+()-]{0,4})\(([^()+-]*)\)([^\d.,+()-]{0,4})")
+_PLAIN = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_NO_VALUE = ("", "n/a", "na", "null", "none", "-", "nan")
 _GROUPED = re.compile(r"(\d{1,3}(,\d{3})+|\d*)(\.\d*)?")
 
 
@@ -54,7 +61,8 @@ def _check_time_format(declared: str) -> None:
 
 
 def declared_moment(value: object, declared: str, zone: ZoneInfo) -> datetime:
-    """The moment, in UTC, of a cell whose format is declared. Raises ValueError or OverflowError.
+    """The moment, in UTC, of a cell whose format is declared. Raises ValueError, also before 1990, or
+    OverflowError.
 
     Times without a zone are of ``zone``; of an hour that a clock change repeats, the first is meant.
     """
@@ -67,7 +75,7 @@ def declared_moment(value: object, declared: str, zone: ZoneInfo) -> datetime:
     else:
         text = str(value).strip() if value is not None else ""
         moment = datetime.fromisoformat(text) if declared == "iso" else datetime.strptime(text, declared)
-    return moment.replace(tzinfo=moment.tzinfo or zone).astimezone(UTC)
+    return believable(moment.replace(tzinfo=moment.tzinfo or zone).astimezone(UTC))
 
 
 def _moment_of_number(value: object, unit: str) -> datetime:
@@ -77,7 +85,7 @@ def _moment_of_number(value: object, unit: str) -> datetime:
     except InvalidOperation:
         raise ValueError(f"no number of {unit}") from None
     moment = EPOCH + timedelta(microseconds=int((number * _UNITS[unit]).to_integral_value()))
-    if moment.year < 1980:
+    if moment < EARLIEST:
         raise ValueError(f"{moment:%Y-%m-%d} when read as {unit}")
     return moment
 
@@ -85,12 +93,13 @@ def _moment_of_number(value: object, unit: str) -> datetime:
 def declared_text(field: str, value: object, declared: str) -> str | None:
     """A cell of ``value`` or ``is_new_user`` as plain text: a number with a point, true or false.
 
-    An empty cell is None. Raises ValueError when the cell is not of the declared format.
+    An empty cell is None, and so is one of ``value`` that says in words that there is none (n/a, null, -).
+    Raises ValueError when the cell is not of the declared format.
     """
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
     if field == "value":
-        return _money(value, declared)
+        return None if _is_no_value(value) else _money(value, declared)
     if isinstance(value, bool):
         return str(value).lower()
     yes, no = _words(declared)
@@ -100,9 +109,23 @@ def declared_text(field: str, value: object, declared: str) -> str | None:
     return "true" if word == yes else "false"
 
 
+def check_plain_money(value: object) -> None:
+    """Raises ValueError where a cell of ``value``, whose format is not declared, is no plain number."""
+    text = str(value).strip()
+    if not _is_no_value(value) and not (_PLAIN.fullmatch(text) and math.isfinite(float(text))):
+        raise ValueError("no plain number")
+
+
+def _is_no_value(value: object) -> bool:
+    """Whether a cell says in words that there is no value."""
+    return value is None or str(value).strip().lower() in _NO_VALUE
+
+
 def _money(value: object, declared: str) -> str:
     if isinstance(value, str):
         text = re.sub(r"[\s'’]", "", value.replace("−", "-"))
+        if bracketed := _BRACKETS.fullmatch(text):
+            text = f"-{bracketed[2]}{bracketed[1]}{bracketed[3]}"
         match = _NUMBER.fullmatch(text)
         digits = match[3] if match else ""
         if declared == "decimal comma":

@@ -3,12 +3,11 @@
 A day is due while it has not landed, landed before it was over, or was last seen before the vendor is
 done with it (the look-back). So a night that was missed is made up for, and a run that was killed goes
 on where it stopped. A range that is asked for by its dates is pulled anew, again or not at all landed;
-killed and asked for again, it goes on too.
+killed and asked for again within a day, it goes on too.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -17,21 +16,15 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from connectors.errors import SourceError
-from connectors.landing import (
-    EVERY_DAY,
-    PARTIAL,
-    DayRange,
-    Incoming,
-    Manifest,
-    Part,
-    SourceLake,
-    replace_json,
-)
+from connectors.landing import EVERY_DAY, PARTIAL, DayRange, Incoming, Manifest, Part, SourceLake
 from connectors.meter import Meter
 from connectors.patience import Patience, Progress
+from connectors.pull_journal import BackFill, NightlyReach
 from connectors.pull_report import PullReport
 
 Clock = Callable[[], datetime]
+
+ONE_DAY = timedelta(days=1)
 
 
 def utc_now() -> datetime:
@@ -77,23 +70,47 @@ class Nights:
         """The midnight that ends ``day``, in UTC; days with a clock change have 23 or 25 hours."""
         return datetime.combine(day + timedelta(days=1), time(), self.zone).astimezone(UTC)
 
-    def recent_days(self, landed: Mapping[date, Manifest], dataset: str, history: timedelta) -> list[date]:
-        """The days a nightly pull has to think of: ``history`` back from yesterday, and never a gap."""
-        last = self.today() - timedelta(days=1)
-        known = [day for day, manifest in landed.items() if manifest.parts_of(dataset)]
-        first = min([self.today() - history, *known])
-        return days_between(first, last)
+    def first_kept(
+        self, landed: Mapping[date, Manifest], dataset: str, history: timedelta, since: date | None = None
+    ) -> date:
+        """The day from which on none may be missing.
 
-    def candidate_days(
-        self, landed: Mapping[date, Manifest], dataset: str, history: timedelta, asked: DayRange
+        It is ``history`` back from today, or as far back as nights have been keeping the days: ``since``
+        where that is known, else the start of the latest run of landed days, whose end is then the last
+        night there was. Older runs are back-fills, and what lies between nobody asked for.
+        """
+        known = {day for day, manifest in landed.items() if manifest.parts_of(dataset)}
+        first = self.today() - history
+        if not known:
+            return first
+        if since is None:
+            since = max(known)
+            while since - ONE_DAY in known:
+                since -= ONE_DAY
+        return min(first, since)
+
+    def recent_days(
+        self, landed: Mapping[date, Manifest], dataset: str, history: timedelta, since: date | None = None
     ) -> list[date]:
-        """The days a pull has to think of: those ``asked`` for, an open end closed by yesterday, none to
-        come; else the recent ones."""
-        recent = self.recent_days(landed, dataset, history)
-        if asked == EVERY_DAY:
-            return recent
-        last = min(asked.last or self.today() - timedelta(days=1), self.today())
-        return days_between(asked.first or min(recent, default=last), last)
+        """The days a nightly pull has to think of: all from ``first_kept`` to yesterday, and before them
+        those that landed while the vendor could still change them."""
+        first = self.first_kept(landed, dataset, history, since)
+        unsettled = (day for day, each in landed.items() if day < first and _may_change(each, dataset, self))
+        return [*unsettled, *days_between(first, self.today() - ONE_DAY)]
+
+
+def candidate_days(
+    lake: SourceLake, dataset: str, nights: Nights, history: timedelta, asked: DayRange
+) -> list[date]:
+    """The days a pull has to think of: those ``asked`` for, an open end closed by yesterday, none to come;
+    else the recent ones, which from then on the nights keep."""
+    landed, reach = lake.days(), NightlyReach(lake, dataset)
+    first = nights.first_kept(landed, dataset, history, reach.first())
+    if asked == EVERY_DAY:
+        reach.remember(first)
+        return nights.recent_days(landed, dataset, history, first)
+    last = min(asked.last or nights.today() - ONE_DAY, nights.today())
+    return days_between(asked.first or min(first, last), last)
 
 
 def is_settled(parts: Sequence[Part], day: date, nights: Nights) -> bool:
@@ -111,7 +128,7 @@ def due_days(
     lake: SourceLake, dataset: str, candidates: Sequence[date], nights: Nights, asked: DayRange
 ) -> list[date]:
     """The days of ``candidates`` that pull_days looks at, the oldest first. A range asked for begins here."""
-    since = _BackFill(lake, dataset, asked).begin(nights.clock())
+    since = BackFill(lake, dataset, asked).begin(nights.clock())
     landed = lake.days()
     return [
         day
@@ -135,6 +152,14 @@ def pull_days(
     Raises the SourceError of the first day that cannot be had; the days before it have landed.
     """
     due = due_days(lake, feed.dataset, candidates, nights, asked)
+    back_fill = BackFill(lake, feed.dataset, asked)
+    began = back_fill.begin(nights.clock())
+    done = sum(day in asked for day in candidates) - len(due)
+    if began is not None and done:
+        progress(
+            f"{lake.source}: going on with the range asked for at {began.astimezone(UTC):%Y-%m-%d %H:%M} "
+            f"UTC; {done} days are done"
+        )
     report = PullReport(lake.source, 0, ())
     for number, day in enumerate(due, 1):
         label = f"{lake.source}: {day} ({number} of {len(due)} days)"
@@ -143,7 +168,7 @@ def pull_days(
         except SourceError:
             progress(f"{label}: failed; the {number - 1} days before it are done, the next pull goes on here")
             raise
-    _BackFill(lake, feed.dataset, asked).end()
+    back_fill.end()
     return report
 
 
@@ -193,35 +218,14 @@ def _is_due(
     return seen_at < nights.end_of(day) + nights.look_back or any(PARTIAL in part.flags for part in parts)
 
 
+def _may_change(manifest: Manifest, dataset: str, nights: Nights) -> bool:
+    """Whether a vendor gave out the day before it was done with it."""
+    done = nights.end_of(manifest.day) + nights.look_back
+    return any(
+        part.seen_at and (datetime.fromisoformat(part.seen_at) < done or PARTIAL in part.flags)
+        for part in manifest.parts_of(dataset)
+    )
+
+
 def _is_whole(manifest: Manifest, dataset: str) -> bool:
     return not any(PARTIAL in part.flags for part in manifest.parts_of(dataset))
-
-
-class _BackFill:
-    """Remembers when a range began to be pulled anew, so that a second start of it does not begin anew."""
-
-    def __init__(self, lake: SourceLake, dataset: str, asked: DayRange) -> None:
-        self._path = lake.root / f"back-fill-{dataset}.json"
-        self._range = {
-            "first": asked.first.isoformat() if asked.first else None,
-            "last": asked.last.isoformat() if asked.last else None,
-        }
-        self._is_one = asked != EVERY_DAY
-
-    def begin(self, now: datetime) -> datetime | None:
-        """Since when a day counts as pulled; None for a pull without dates."""
-        if not self._is_one:
-            return None
-        try:
-            before = json.loads(self._path.read_text("utf-8"))
-            if before["range"] == self._range:
-                return datetime.fromisoformat(before["started_at"])
-        except (OSError, ValueError, KeyError, TypeError):
-            pass  # none was under way
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        replace_json(self._path, {"range": self._range, "started_at": now.isoformat()})
-        return now
-
-    def end(self) -> None:
-        if self._is_one:
-            self._path.unlink(missing_ok=True)

@@ -66,7 +66,9 @@ class QuotaExhausted(SourceError):
     def __init__(
         self, what: str, *, where: str | Path, remedy: str, retry_after_seconds: float | None = None
     ) -> None:
-        super().__init__(what, where=where, remedy=remedy)
+        wait = f" (asks to wait {retry_after_seconds:,.0f} s)" if retry_after_seconds else ""
+        super().__init__(what + wait, where=where, remedy=remedy)
+        self.what = what  # who says how long it waits, or takes the words over, need not hear it twice
         self.retry_after_seconds = retry_after_seconds
 
 

@@ -10,8 +10,9 @@ from glob import escape, glob
 from pathlib import Path
 from typing import Any
 
+from connectors.durable_files import replace_json, sha256_of
 from connectors.errors import FileMissing, FileUnreadable
-from connectors.landing import EVERY_DAY, DayRange, Incoming, SourceLake, replace_json, sha256_of
+from connectors.landing import EVERY_DAY, DayRange, Incoming, SourceLake
 from connectors.pull_report import PullReport
 
 Split = Callable[[Path, Path], Iterable[Incoming]]
@@ -100,7 +101,8 @@ def _matching(workspace: Path, file_set: FileSet) -> list[Path]:
 
 def _read_registry(path: Path) -> dict[str, dict[str, Any]]:
     try:
-        known: dict[str, dict[str, Any]] = json.loads(path.read_text("utf-8"))
-        return known
-    except (FileNotFoundError, json.JSONDecodeError):
-        return {}  # all files are read again; landing the same content changes nothing
+        known = json.loads(path.read_text("utf-8"))
+    except (FileNotFoundError, ValueError):
+        known = {}  # all files are read again; landing the same content changes nothing
+    entries = known.items() if isinstance(known, dict) else ()
+    return {origin: entry for origin, entry in entries if isinstance(entry, dict)}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from google.analytics import data_v1alpha, data_v1beta
 
-from connectors.landing import replace_json
+from connectors.durable_files import replace_json
 
 NEARLY_USED_UP = 0.1
 

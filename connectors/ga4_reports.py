@@ -22,7 +22,7 @@ from google.analytics.data_v1beta.types import (
     RunReportResponse,
 )
 
-from connectors.day_pull import Fetched, Nights, pull_days
+from connectors.day_pull import Fetched, Nights, candidate_days, pull_days
 from connectors.errors import AnswerBroken
 from connectors.ga4_data_client import DataApi, DataApiClient
 from connectors.ga4_export import COUNTS_DATASET
@@ -36,6 +36,8 @@ DATASET = COUNTS_DATASET
 _DIMENSIONS = ("date", "eventName")
 _METRIC = "eventCount"
 _PAGE_ROWS = 10_000
+# What is beyond the limit of a report's rows (https://support.google.com/analytics/answer/12226705).
+OTHER_ROW = "(other)"
 
 
 def pull_daily_counts(
@@ -58,7 +60,7 @@ def pull_daily_counts(
     """
     with DataApiClient(api, lake) as client:
         feed = DailyCounts(client, nights)
-        candidates = nights.candidate_days(lake.days(), DATASET, history, asked)
+        candidates = candidate_days(lake, DATASET, nights, history, asked)
         report = pull_days(lake, feed, candidates, nights, asked=asked, patience=patience, progress=progress)
         remarks = (*feed.remarks, *client.tell_quota(progress))
         return report + PullReport(lake.source, 0, (), remarks=remarks)
@@ -96,16 +98,18 @@ class DailyCounts:
     def fetch(self, day: date, folder: Path, meter: Meter) -> Fetched:
         """The day's counts in one file. Raises AnswerBroken where the pages do not make one report."""
         counts: dict[str, int] = {}  # a property has thousands of event names at most
+        seen: set[tuple[str, str]] = set()
         flags: dict[str, str] = {}
         bytes_read = 0
         for page in self._pages(day):
             size = RunReportResponse.pb(page).ByteSize()
             bytes_read += size
             meter.add(len(page.rows), size)
-            for name, count in self._rows_of(page, day):
-                if name in counts:
+            for said_day, name, count in self._rows_of(page, day):
+                if (said_day, name) in seen:
                     raise self._broken(f"the report of {day} holds {name!r} twice")
-                counts[name] = count
+                seen.add((said_day, name))
+                counts[name] = counts.get(name, 0) + count
             flags |= flags_of(page.metadata)
         self._compare_zones(day, flags)
         path = folder / f"{DATASET}-{day.isoformat()}.jsonl.gz"
@@ -141,16 +145,18 @@ class DailyCounts:
                 raise self._broken(f"the report of {day} promises {row_count} rows and brought {offset}")
             yield page
 
-    def _rows_of(self, page: RunReportResponse, day: date) -> Iterator[tuple[str, int]]:
+    def _rows_of(self, page: RunReportResponse, day: date) -> Iterator[tuple[str, str, int]]:
+        """Day as it is said, event name and count of each row."""
         for row in page.rows:
             values = [each.value for each in row.dimension_values] + [
                 each.value for each in row.metric_values
             ]
             try:
                 said_day, name, count = values
-                if said_day != f"{day:%Y%m%d}":
+                # the row of what GA4 did not keep apart may say so in every dimension, the date too
+                if said_day not in (f"{day:%Y%m%d}", OTHER_ROW):
                     raise ValueError(f"a row of {said_day}")
-                yield name, int(count)
+                yield said_day, name, int(count)
             except ValueError as error:
                 raise self._broken(f"the report of {day} has a row {values} ({error})") from error
 

@@ -173,6 +173,13 @@ def _default_credentials(where: str) -> Credentials:
         raise CredentialMissing(
             f"no credential for Google is found ({_words_of(error)})", where=where, remedy=LOGIN
         ) from None
+    # the library takes for granted that the file can be read and holds an object
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise CredentialMissing(
+            f"the file of Google's credentials cannot be read as one ({type(error).__name__})",
+            where=where,
+            remedy=LOGIN,
+        ) from None  # its text may hold some of the key
     return credentials
 
 

@@ -18,10 +18,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from connectors.day_pull import Nights
+from connectors.durable_files import replace_json
 from connectors.errors import SourceError
 from connectors.hotjar_client import HotjarClient, HotjarSite, Survey, broken
 from connectors.json_lines import Record, write_days
-from connectors.landing import EVERY_DAY, DayRange, Incoming, SourceLake, replace_json
+from connectors.landing import EVERY_DAY, DayRange, Incoming, SourceLake
 from connectors.meter import Meter
 from connectors.patience import Patience, Progress
 from connectors.pull_report import PullReport
@@ -116,9 +117,15 @@ class _SurveyPull:
     def _fetch(self, days: DayRange, meter: Meter) -> list[Incoming]:
         folder = self.lake.incoming_folder()
         path = folder / "responses.sqlite"
-        with closing(_Found(path)) as found:
-            self._walk(found, days.first, meter)
-            incoming = write_days(found.lines(days), folder, DATASET)
+        try:
+            with closing(_Found(path)) as found:
+                self._walk(found, days.first, meter)
+                incoming = write_days(found.lines(days), folder, DATASET)
+        except sqlite3.Error as error:
+            raise OSError(
+                f"{path}: what came of survey {self.survey.id} cannot be kept there ({error}); is the disk "
+                "full? Nothing of the survey has landed"
+            ) from error
         path.unlink()
         return incoming
 

@@ -35,10 +35,6 @@ TOKEN_PATH = "/v1/oauth/token"
 PAGE_LIMIT = 100
 TIMEOUT_SECONDS = (10.0, 120.0)
 
-_KEY_HINT = (
-    "Check NAME_CLIENT_ID and NAME_CLIENT_SECRET against Settings > API in Hotjar, and that neither is cut "
-    "short nor swapped; a key ends one year after it was made, and a new one has to be made then"
-)
 _PLAN_HINT = (
     "Survey responses need the Ask Scale plan, and a key made for this site's organisation with access to "
     "survey responses (Settings > API). Without it, export the survey as CSV and name it in `surveys`"
@@ -51,13 +47,17 @@ _SITE_HINT = (
 
 @dataclass(frozen=True)
 class HotjarSite:
-    """One site of Hotjar and the API key to read it; without ``survey_ids`` all its surveys are meant."""
+    """One site of Hotjar and the API key to read it; without ``survey_ids`` all its surveys are meant.
+
+    ``credentials`` is the NAME of the two secrets (``NAME_CLIENT_ID``, ``NAME_CLIENT_SECRET``), for errors.
+    """
 
     site_id: int
     client_id: Secret
     client_secret: Secret
     survey_ids: tuple[int, ...] = ()
     api_url: str | None = None
+    credentials: str = "HOTJAR"
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ class HotjarClient:
             raise AccessDenied(
                 f"Hotjar does not accept the client id with this client secret ({response.status_code})",
                 where=self._base + path,
-                remedy=_KEY_HINT,
+                remedy=self._key_hint,
             )
         if response.status_code != 200:
             raise self._refusal(response, path, "Correct api_url: Hotjar's own is " + API_URL)
@@ -209,6 +209,15 @@ class HotjarClient:
             raise broken("the answer is not whole JSON", self._base + path) from error
         return body
 
+    @property
+    def _key_hint(self) -> str:
+        name = self._site.credentials
+        return (
+            f"Check {name}_CLIENT_ID and {name}_CLIENT_SECRET against Settings > API in Hotjar, and that "
+            "neither is cut short nor swapped; a key ends one year after it was made, and a new one has to "
+            "be made then"
+        )
+
     def _words(self) -> VendorWords:
         token = (self._token,) if self._token else ()
         return VendorWords(self._site.client_secret, self._site.client_id, *token)
@@ -230,7 +239,7 @@ class HotjarClient:
             )
         if status == 401:
             return AccessDenied(
-                "Hotjar does not accept its own fresh token (401)", where=where, remedy=_KEY_HINT
+                "Hotjar does not accept its own fresh token (401)", where=where, remedy=self._key_hint
             )
         if status == 403:
             return AccessDenied(f"the key may not read this (403): {said}", where=where, remedy=_PLAN_HINT)

@@ -10,6 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from connectors.believable_moments import MomentUnbelievable
 from connectors.errors import FileForeign, FileUnreadable, LineBroken
 from connectors.landing import Incoming
 
@@ -55,13 +56,20 @@ def read_records(path: Path) -> Iterator[tuple[int, bytes, Record]]:
 def split_records(path: Path, folder: Path, dataset: str, day_of: Callable[[Record], date]) -> list[Incoming]:
     """Split a JSONL(.gz) file into ``.jsonl.gz`` files of one day each, lines as received.
 
-    ``day_of`` raises ValueError, KeyError or TypeError for a record that is not of this export.
+    ``day_of`` raises ValueError, KeyError or TypeError for a record that is not of this export, and
+    MomentUnbelievable for one whose date cannot be.
     """
 
     def dated() -> Iterator[tuple[date, bytes]]:
         for number, line, record in read_records(path):
             try:
                 yield day_of(record), line
+            except MomentUnbelievable as error:
+                raise LineBroken(
+                    f"line {number}: the date {error}",
+                    where=path,
+                    remedy="Correct its time in the file; nothing of it was loaded",
+                ) from error
             except (ValueError, KeyError, TypeError, OverflowError) as error:
                 raise FileForeign(
                     f"line {number} is not an event of this export ({error!r})",

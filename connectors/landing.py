@@ -16,11 +16,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
 
+from connectors.durable_files import replace_json, sha256_of, sync_file
 from connectors.errors import LakeDamaged
 
 MANIFEST = "manifest.json"
+DAMAGE_REMEDY = "Delete its folder and the source's files.json, then pull again"
 PARTIAL = "partial"
 
 
@@ -118,7 +119,10 @@ class SourceLake:
         return folder
 
     def land(self, origin: str, incoming: Iterable[Incoming], days: DayRange = EVERY_DAY) -> list[date]:
-        """Replace what ``origin`` brought of ``days`` with ``incoming``; returns the days that changed."""
+        """Replace what ``origin`` brought of ``days`` with ``incoming``; returns the days that changed.
+
+        A dataset of a day is a vendor's or comes in files: what a pull day by day landed of it goes.
+        """
         by_day: dict[date, list[Incoming]] = {}
         for each in incoming:
             if each.day in days:
@@ -132,7 +136,12 @@ class SourceLake:
         changed = []
         for day in sorted(had_it | by_day.keys()):
             before = landed.get(day)
-            kept = tuple(p for p in before.parts if p.origin != origin) if before else ()
+            brought = {each.dataset for each in by_day.get(day, ())}
+            kept = tuple(
+                part
+                for part in (before.parts if before else ())
+                if part.origin != origin and not (part.seen_at and part.dataset in brought)
+            )
             new = tuple(self._adopt(origin, each) for each in by_day.get(day, ()))
             after = Manifest(self.source, day, kept + new, datetime.now(UTC))
             if before is None or before.version != after.version:
@@ -188,7 +197,7 @@ class SourceLake:
         folder = self._folder(incoming.day)
         folder.mkdir(parents=True, exist_ok=True)
         size = incoming.path.stat().st_size
-        _sync(incoming.path)
+        sync_file(incoming.path)
         os.replace(incoming.path, folder / name)
         return Part(name, incoming.dataset, incoming.rows, size, digest, origin)
 
@@ -222,26 +231,20 @@ class SourceLake:
             raise LakeDamaged(
                 f"this landed day cannot be read ({error})",
                 where=path,
-                remedy="Delete its folder and the source's files.json, then pull again",
+                remedy=DAMAGE_REMEDY,
             ) from error
 
     def _folder(self, day: date) -> Path:
         return self.root / f"date={day.isoformat()}"
 
 
-def sha256_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def replace_json(path: Path, body: Mapping[str, Any]) -> None:
-    """Write ``body`` beside ``path`` and rename it into place."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(body, indent=1, ensure_ascii=False), "utf-8")
-    _sync(part)
-    os.replace(part, path)
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+def check_part(path: Path, sha256: str) -> None:
+    """Raises LakeDamaged where a part no longer holds the bytes it was landed with."""
+    try:
+        holds_them = sha256_of(path) == sha256
+    except OSError as error:
+        raise LakeDamaged(
+            f"this landed part cannot be read ({error})", where=path, remedy=DAMAGE_REMEDY
+        ) from error
+    if not holds_them:
+        raise LakeDamaged("this part is not as it was landed", where=path, remedy=DAMAGE_REMEDY)

@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, date, datetime, time, timedelta
-from itertools import islice
+from datetime import date, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
-from connectors.day_pull import Fetched, Nights, pull_days
-from connectors.errors import AccessDenied, AnswerBroken, LineBroken, RequestRefused, SourceError
-from connectors.export_stream import REMEDY, save_body
-from connectors.json_lines import Record, read_records
+from connectors.day_pull import Clock, Fetched, Nights, candidate_days, pull_days
+from connectors.errors import AccessDenied, QuotaExhausted, RequestRefused, SourceError
+from connectors.export_stream import save_body
 from connectors.landing import DayRange, Incoming, Manifest, SourceLake
 from connectors.meter import Meter
 from connectors.mixpanel_client import MixpanelClient, MixpanelProject
-from connectors.mixpanel_export import DATASET, epoch_seconds
+from connectors.mixpanel_export import DATASET
+from connectors.mixpanel_lines import DayTimes, checked_lines
+from connectors.mixpanel_zone import zone_remark
 from connectors.pace import Pace
 from connectors.patience import Patience, Progress
 from connectors.pull_report import PullReport
 from connectors.sorted_lines import write_sorted
 
-__all__ = ["MixpanelProject", "check_mixpanel", "pull_mixpanel"]
+__all__ = ["MixpanelProject", "check_mixpanel", "pace_of", "pull_mixpanel"]
 
 REQUESTS_PER_SECOND = 3
-# a day lasts 12 h around its noon; project time and UTC are at most 14 h apart
-REACH_SECONDS = 36 * 3600
+UTC_ZONE = ZoneInfo("UTC")
 # where each region answers; None is Mixpanel's own address
 REGIONS: Mapping[str, str | None] = {"us": None, "eu": None, "in": None}
 
@@ -42,26 +43,51 @@ def pull_mixpanel(
     patience: Patience,
     progress: Progress,
     pace: Pace | None = None,
+    times: ZoneInfo = UTC_ZONE,
 ) -> PullReport:
     """Land the days that are due, or the days ``asked`` for, as dataset "events", the oldest first.
 
-    An open end of a range is closed by yesterday; days of the future are not asked for. ``pace`` is for
-    sources that share a project's quota; by default the pull keeps its own. Raises SourceError.
+    An open end of a range is closed by yesterday; days of the future are not asked for. ``pace`` is by
+    default the project's, which all sources of the lake share. ``times`` is the zone whose wall clock the
+    events' times are. Where they show that the days are not those of ``nights``, a remark says so.
+    Raises SourceError.
     """
-    pace = pace or Pace(project.requests_per_hour, REQUESTS_PER_SECOND, sleep=patience.sleep)
-    feed = _Events(MixpanelClient(project, clock=nights.clock), project.origin, pace, progress)
-    candidates = nights.candidate_days(lake.days(), DATASET, history, asked)
-    return pull_days(lake, feed, candidates, nights, asked=asked, patience=patience, progress=progress)
+    pace = pace or pace_of(project, lake.root.parent, nights.clock, patience.sleep)
+    client = MixpanelClient(project, clock=nights.clock)
+    feed = _Events(client, project.origin, pace, progress, longest_wait_seconds=patience.longest_wait_seconds)
+    feed.watch_zone(nights, times)
+    candidates = candidate_days(lake, DATASET, nights, history, asked)
+    report = pull_days(lake, feed, candidates, nights, asked=asked, patience=patience, progress=progress)
+    return replace(report, remarks=(*report.remarks, *feed.remarks))
+
+
+def pace_of(
+    project: MixpanelProject, lake: Path, clock: Clock, sleep: Callable[[float], None] = time.sleep
+) -> Pace:
+    """The pace of a project, remembered in the folder ``lake`` beside the sources."""
+    return Pace(
+        project.requests_per_hour,
+        REQUESTS_PER_SECOND,
+        sleep=sleep,
+        clock=lambda: clock().timestamp(),
+        memory=lake / f".mixpanel-{project.project_id}.json",
+    )
 
 
 def check_mixpanel(
-    project: MixpanelProject, day: date, *, regions: Mapping[str, str | None] = REGIONS
+    project: MixpanelProject,
+    day: date,
+    *,
+    regions: Mapping[str, str | None] = REGIONS,
+    pace: Pace | None = None,
 ) -> str:
-    """Export one event of ``day``, the cheapest call there is; one request of the hourly quota.
+    """Export one event of ``day``, the cheapest call there is; one request of the hourly quota of ``pace``.
 
     Returns a sentence that says what came. Where the region refuses, the others are tried and the error
     says which one answers. Raises SourceError.
     """
+    if pace is not None:
+        pace.count()  # a doctor does not wait for an hour
     try:
         rows = _first_rows(replace(project, api_url=project.api_url or regions[project.region]), day)
     except (AccessDenied, RequestRefused) as refusal:
@@ -116,9 +142,17 @@ class _Events:
         progress: Progress,
         *,
         limit: int | None = None,
+        longest_wait_seconds: float = 0.0,
     ) -> None:
         self.origin = origin
+        self.remarks: tuple[str, ...] = ()
         self._client, self._pace, self._progress, self._limit = client, pace, progress, limit
+        self._longest_wait = longest_wait_seconds
+        self._zones: tuple[Nights, ZoneInfo] | None = None
+
+    def watch_zone(self, nights: Nights, times: ZoneInfo) -> None:
+        """Remark where the events of a day, written in ``times``, are not of a day of ``nights``."""
+        self._zones = nights, times
 
     def unchanged(self, day: date, manifest: Manifest) -> Mapping[str, str] | None:
         """None, always: Mixpanel does not tell whether a day has changed."""
@@ -132,63 +166,27 @@ class _Events:
         received = folder / f"{DATASET}-{day.isoformat()}.received.part"
         target = folder / f"{DATASET}-{day.isoformat()}.jsonl.gz"
         where = f"{self._client.where}, {day}"
+        times = DayTimes()
         self._pace.wait(where, self._progress)
         try:
             with closing(self._client.query_export(params, add_gzip_header=True, raw_stream=True)) as answer:
                 size = save_body(answer, received, meter, where=where)
-            rows = write_sorted(self._checked_lines(received, day, where), target)
+            rows = write_sorted(checked_lines(received, day, self._client.words, where, times), target)
+        except QuotaExhausted as error:
+            raise self._until_the_hour_frees(error) from None
         finally:
             received.unlink(missing_ok=True)  # it may be as large as it is worthless, and echo what we sent
+        if self._zones is not None and (remark := zone_remark(self.origin, day, times, *self._zones)):
+            self.remarks = (remark,)
         return Fetched([Incoming(day, DATASET, target, rows)], size)
 
-    def _checked_lines(self, path: Path, day: date, where: str) -> Iterator[bytes]:
-        """The lines of an export of ``day``. Raises AnswerBroken, also after the last one."""
-        size = path.stat().st_size
-        if size == 0:  # a day without events
-            return
-        noon = datetime.combine(day, time(12), UTC).timestamp()
-        number = 0
-        try:
-            for number, line, record in read_records(path):
-                if fault := _fault(record, noon):
-                    raise self._broken(f"line {number} {fault}", line, where)
-                yield line
-        except LineBroken as error:
-            # an answer that fails half-way ends in words such as "export terminated early"
-            # (https://github.com/mixpanel/mixpanel-utils/issues/5)
-            raise self._broken(error.what, _after_line(path, number), where) from error
-        with path.open("rb") as file:
-            file.seek(size - 1)
-            if file.read() != b"\n":
-                raise AnswerBroken(f"the last line, {number}, is cut short", where=where, remedy=REMEDY)
-
-    def _broken(self, what: str, line: bytes, where: str) -> AnswerBroken:
-        if line.lstrip().startswith(b"<"):
-            what = "a web page came, no export"
-        # an event tells about a person, and has no place in an error
-        elif line.lstrip().startswith(b'{"event"'):
-            return AnswerBroken(what, where=where, remedy=REMEDY)
-        said = self._client.words.quoted(line)
-        return AnswerBroken(f"{what}: Mixpanel says {said}", where=where, remedy=REMEDY)
-
-
-def _fault(record: Record, noon: float) -> str | None:
-    """What keeps ``record`` from being an event of the day with this noon (seconds since 1970)."""
-    properties = record.get("properties")
-    if not isinstance(record.get("event"), str) or not isinstance(properties, dict):
-        return "is no event"
-    seconds = properties.get("time")
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-        return "has no time"
-    try:
-        is_near = abs(epoch_seconds(seconds) - noon) <= REACH_SECONDS  # NaN is not
-    except OverflowError:
-        is_near = False
-    return None if is_near else "is of another day"
-
-
-def _after_line(path: Path, number: int) -> bytes:
-    """The first line behind line ``number`` that is not blank; of a web page, its first 8 kB."""
-    with path.open("rb") as file:
-        line = next((line for line in islice(file, number, None) if line.strip()), b"")
-        return line + file.read(8192) if line.lstrip().startswith(b"<") else line
+    def _until_the_hour_frees(self, refusal: QuotaExhausted) -> QuotaExhausted:
+        """The refusal; where it does not say how long, and the hour's requests are likely used up, told to
+        wait until the first of ours no longer counts."""
+        frees_in = self._pace.frees_in()
+        if refusal.retry_after_seconds is not None or frees_in is None or not self._longest_wait:
+            return refusal
+        wait = min(frees_in, self._longest_wait)
+        return QuotaExhausted(
+            refusal.what, where=refusal.where, remedy=refusal.remedy, retry_after_seconds=wait
+        )

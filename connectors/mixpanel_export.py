@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from connectors.believable_moments import believable
 from connectors.file_pull import FileSet
 from connectors.json_lines import Record, split_records
 from connectors.landing import Incoming
@@ -29,7 +30,8 @@ def file_set(source: str, pattern: str) -> FileSet:
 def _day_of(record: Record) -> date:
     if not isinstance(record["event"], str):
         raise TypeError("event is no text")
-    return datetime.fromtimestamp(epoch_seconds(record["properties"]["time"]), UTC).date()
+    moment = datetime.fromtimestamp(epoch_seconds(record["properties"]["time"]), UTC)
+    return believable(moment).date()
 
 
 def epoch_seconds(time: float | int | str) -> float:

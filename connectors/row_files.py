@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from connectors.believable_moments import believable
 from connectors.errors import FileForeign, FileUnreadable, LineBroken
 from connectors.json_lines import open_plain_or_gzipped, read_records
 
@@ -130,18 +131,30 @@ def _parquet_rows(path: Path) -> Iterator[tuple[str, Row]]:
         ) from error
 
 
+class CompactStamp(ValueError):
+    """Fourteen digits: a date and time written together, which has to be declared."""
+
+    pattern = "%Y%m%d%H%M%S"
+
+
 def utc_moment(value: object, zone: ZoneInfo) -> datetime:
-    """The moment a cell means, in UTC. Raises ValueError.
+    """The moment a cell means, in UTC. Raises ValueError, also for one before 1990.
 
     Takes ISO 8601 text (a zone in it wins, else ``zone``), dates, datetimes, and numbers or digits as
     seconds or milliseconds since 1970. Of an hour that a clock change repeats, the first is meant.
     """
+    return believable(_utc_moment(value, zone))
+
+
+def _utc_moment(value: object, zone: ZoneInfo) -> datetime:
     if isinstance(value, datetime):
         moment = value
     elif isinstance(value, date):
         moment = datetime.combine(value, time())
     elif isinstance(value, int | float) or (isinstance(value, str) and _is_number(value)):
         number = float(value)
+        if 1e13 <= abs(number) < 1e14:
+            raise CompactStamp("14 digits are neither seconds nor milliseconds")
         return datetime.fromtimestamp(number / 1000 if abs(number) > 1e11 else number, UTC)
     elif isinstance(value, str) and value.strip():
         moment = datetime.fromisoformat(value.strip().removesuffix(" UTC"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -58,9 +59,11 @@ def write_stamped(
 
 
 def cell_text(value: object) -> str | None:
-    """A cell as text: objects and lists as JSON, truth as true and false."""
+    """A cell as text: objects and lists as JSON, truth as true and false; NaN is no value."""
     if value is None or isinstance(value, str):
         return value
+    if isinstance(value, float) and math.isnan(value):
+        return None
     if isinstance(value, dict | list):
         return json.dumps(value, ensure_ascii=False, default=str)
     return str(value).lower() if isinstance(value, bool) else str(value)

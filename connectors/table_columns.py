@@ -6,17 +6,16 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from connectors.cell_formats import declared_moment, declared_text
+from connectors.cell_formats import check_plain_money, declared_moment, declared_text
 from connectors.errors import FileForeign, LineBroken
-from connectors.row_files import Row, utc_moment
+from connectors.nested_cells import MISSING, lookup
+from connectors.row_files import CompactStamp, Row, utc_moment
 from connectors.stamped_rows import cell_text
 
-MISSING: Final = object()
+_IDS = ("user_id", "device_id", "transaction_id", "vendor_session_id")
 
 
 @dataclass(frozen=True)
@@ -71,38 +70,65 @@ class TableColumns:
         try:
             return declared_moment(value, declared, zone) if declared else utc_moment(value, zone)
         except (ValueError, OverflowError, OSError) as error:
+            pattern = error.pattern if isinstance(error, CompactStamp) else "%d/%m/%Y %H:%M"
             remedy = (
                 f"Correct formats.event_at = {declared!r} of the source, or the file"
                 if declared
                 else "Use ISO 8601 (2026-11-22 03:36:00) or seconds since 1970, or declare what it is: "
-                'formats = {event_at = "%d/%m/%Y %H:%M"}'
+                f'formats = {{event_at = "{pattern}"}}'
             )
             raise LineBroken(
                 f"{place}: {column} = {value!r} is no point in time ({error})", where=path, remedy=remedy
             ) from error
 
-    def worked_out(self, row: Row, path: Path, place: str) -> Iterator[tuple[str, str]]:
+    def as_event(self, row: Row, path: Path, place: str) -> Row:
+        """The row as it lands, with the cells that had to be worked out beside it. Raises LineBroken."""
+        whole = {column: _whole(row[column]) for name in _IDS if (column := self.columns.get(name)) in row}
+        return row | whole | dict(self._worked_out(row, path, place))
+
+    def _worked_out(self, row: Row, path: Path, place: str) -> Iterator[tuple[str, str]]:
         """The cells to keep beside the row, by the key of ``landed_as``. Raises LineBroken."""
         for name, column in self.columns.items():
-            if name == "event_at" or not self._is_worked_out(name):
+            is_worked_out = name != "event_at" and self._is_worked_out(name)
+            if not is_worked_out and name != "value":
                 continue
             value = lookup(row, column)
             if value is MISSING:
                 continue
-            declared = self.formats.get(name)
             try:
-                text = declared_text(name, value, declared) if declared else cell_text(value)
+                text = self._text_of(name, value)
             except ValueError as error:
-                raise LineBroken(
-                    f"{place}: {column} = {value!r} does not fit formats.{name} = {declared!r} ({error})",
-                    where=path,
-                    remedy="Correct the declared format of the source, or the file; nothing of it was loaded",
-                ) from error
-            if text is not None:
+                raise self._misfit(name, value, path, place, error) from error
+            if is_worked_out and text is not None:
                 yield f"mapped:{name}", text
+
+    def _text_of(self, name: str, value: object) -> str | None:
+        if declared := self.formats.get(name):
+            return declared_text(name, value, declared)
+        if name == "value":
+            check_plain_money(value)
+        return cell_text(_whole(value) if name in _IDS else value)
+
+    def _misfit(self, name: str, value: object, path: Path, place: str, error: ValueError) -> LineBroken:
+        cell, declared = f"{self.columns[name]} = {value!r}", self.formats.get(name)
+        if declared:
+            what = f"{place}: {cell} does not fit formats.{name} = {declared!r} ({error})"
+            remedy = "Correct the declared format of the source, or the file; nothing of it was loaded"
+        else:
+            what = f"{place}: {cell} is {error}"
+            remedy = (
+                'Declare how the file writes numbers: formats = {value = "decimal comma"} (1.234,56 €) or '
+                '"decimal point" (1,234.56); nothing of it was loaded'
+            )
+        return LineBroken(what, where=path, remedy=remedy)
 
     def _is_worked_out(self, name: str) -> bool:
         return name in self.formats or "." in self.columns[name]
+
+
+def _whole(value: object) -> object:
+    """A number of a column of floats as the integer it was: an id before somebody's cell was empty."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 class ColumnsSeen:
@@ -144,38 +170,6 @@ class ColumnsSeen:
 
 def _unseen(groups: list[tuple[str, ...]], row: Row) -> list[tuple[str, ...]]:
     return [group for group in groups if all(lookup(row, column) is MISSING for column in group)]
-
-
-def lookup(row: Row, column: str) -> Any:
-    """The cell of a column: the key of that name, else the path of that name in nested objects.
-
-    ``MISSING`` where there is neither. Objects may be written as JSON text, as in Parquet exports.
-    """
-    if column in row:
-        return row[column]
-    head, dot, rest = column.partition(".")
-    while dot:
-        inner = _nested(row.get(head))
-        if inner is not None and (found := lookup(inner, rest)) is not MISSING:
-            return found
-        # a key inside may hold dots itself
-        more, dot, rest = rest.partition(".")
-        head = f"{head}.{more}"
-    return MISSING
-
-
-def _nested(value: object) -> Row | None:
-    if isinstance(value, str):
-        value = _parsed(value)
-    return value if isinstance(value, dict) else None
-
-
-@lru_cache(maxsize=8)  # several columns of a row lie in the same text
-def _parsed(text: str) -> Any:
-    try:
-        return json.loads(text) if text.lstrip().startswith("{") else None
-    except ValueError:
-        return None
 
 
 def _cell(row: Row, column: str) -> str:

@@ -32,5 +32,5 @@ def _events(path: Path, layout: TableColumns, zone: ZoneInfo) -> Iterator[tuple[
         seen.look(row, is_event=is_event)
         if is_event:
             moment = layout.moment(row, zone, path, place)
-            yield moment, row | dict(layout.worked_out(row, path, place))
+            yield moment, layout.as_event(row, path, place)
     seen.check(path)

@@ -12,9 +12,10 @@ def cluster_ids(links: pd.DataFrame, limit: int) -> pd.DataFrame:
     """One row per id of ``links``: the person it means.
 
     ``links`` has first_number, first_is_device, second_number, second_is_device. The result has
-    id_number, is_device, person_number, members, is_too_large. A person is named by the smallest user id
-    among the members, else the smallest device; so the order of the links does not matter. Components of
-    more than ``limit`` ids (Mixpanel allows 500) are marked: such a chain is an error, not a person.
+    id_number, is_device, person_number, has_user, members, is_too_large. A person is named by the
+    smallest user id among the members, else (not ``has_user``) the smallest device; so the order of the
+    links does not matter. Components of more than ``limit`` ids (Mixpanel allows 500) are marked: such a
+    chain is an error, not a person.
     """
     ids = (
         pd.concat(
@@ -35,6 +36,7 @@ def cluster_ids(links: pd.DataFrame, limit: int) -> pd.DataFrame:
     return ids.assign(
         # users come before devices, each by number
         person_number=by_component.transform("first"),
+        has_user=~ids["is_device"].astype(bool).groupby(component).transform("all"),
         members=members,
         is_too_large=members > limit,
     )

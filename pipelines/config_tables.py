@@ -16,7 +16,9 @@ from connectors.landing import PARTIAL, Part
 from models.durations import microseconds
 from models.journey import Journey
 from pipelines.channel_sites import write_traffic_sites
+from pipelines.config_journeys import write_journeys
 from pipelines.exclusion import NO_EXCLUDES, Excludes
+from pipelines.placeholders import PLACEHOLDER_IDS
 from pipelines.warehouse import replace_table
 
 # A user id on more devices than this is a kiosk or a placeholder; a device with more users is shared.
@@ -24,11 +26,6 @@ DEVICES_PER_USER_LIMIT = 100
 USERS_PER_DEVICE_LIMIT = 5
 # Mixpanel itself merges up to 500 ids into one person.
 IDS_PER_PERSON_LIMIT = 500
-PLACEHOLDER_IDS = (
-    "", "0", "-1", "1", "null", "none", "nil", "nan", "undefined", "unknown", "anonymous", "guest",
-    "(not set)", "not set", "n/a", "na", "test", "false", "true", "[object object]",
-    "00000000-0000-0000-0000-000000000000",
-)  # fmt: skip
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=ZoneInfo("UTC"))
 
@@ -61,7 +58,7 @@ def write_config(connection: duckdb.DuckDBPyConnection, config: WorldConfig) -> 
     def table(name: str, columns: Mapping[str, pa.DataType], rows: Sequence[dict[str, Any]]) -> None:
         replace_table(connection, f"config.{name}", pa.schema(list(columns.items())), rows)
 
-    text, number, flag = pa.string(), pa.int64(), pa.bool_()
+    text, number = pa.string(), pa.int64()
     table(
         "settings",
         {
@@ -97,92 +94,8 @@ def write_config(connection: duckdb.DuckDBPyConnection, config: WorldConfig) -> 
             for name, kind, _ in config.sources
         ],
     )
-    table(
-        "journeys",
-        {
-            "journey_number": number,
-            "journey": text,
-            "scope_is_session": flag,
-            "entry_is_any": flag,
-            "window_us": number,
-            "entry_stage_number": number,
-            "goal_stage_number": number,
-        },
-        [
-            {
-                "journey_number": index,
-                "journey": journey.name,
-                "scope_is_session": journey.scope == "session",
-                "entry_is_any": journey.entry == "any",
-                "window_us": microseconds(journey.window),
-                "entry_stage_number": journey.entry_stage.number,
-                "goal_stage_number": journey.goal.number,
-            }
-            for index, journey in config.numbered()
-        ],
-    )
-    table(
-        "journey_sources",
-        {"journey_number": number, "source": text, "sets_horizon": flag},
-        [
-            {"journey_number": index, "source": name, "sets_horizon": sets_horizon}
-            for index, journey in config.numbered()
-            for name, _, sets_horizon in config.sources
-            if name in config.sources_of[journey.name]
-        ],
-    )
-    table(
-        "stages",
-        {
-            "journey_number": number,
-            "stage_number": number,
-            "stage": text,
-            "is_optional": flag,
-            "owner": text,
-        },
-        [
-            {
-                "journey_number": index,
-                "stage_number": stage.number,
-                "stage": stage.name,
-                "is_optional": stage.optional,
-                "owner": stage.owner,
-            }
-            for index, journey in config.numbered()
-            for stage in journey.stages
-        ],
-    )
-    table(
-        "persona_stages",
-        {
-            "journey_number": number,
-            "persona": text,
-            "stage_number": number,
-            "stage": text,
-            "next_stage_number": number,
-            "next_stage": text,
-        },
-        [row for index, journey in config.numbered() for row in _persona_stages(index, journey)],
-    )
+    write_journeys(connection, config.numbered(), config.sources, config.sources_of)
     write_traffic_sites(connection)
-
-
-def _persona_stages(index: int, journey: Journey) -> list[dict[str, Any]]:
-    rows = []
-    for persona in journey.persona_names():
-        required = journey.required_stages_of(persona)
-        for stage, following in zip(required, (*required[1:], None), strict=True):
-            rows.append(
-                {
-                    "journey_number": index,
-                    "persona": persona,
-                    "stage_number": stage.number,
-                    "stage": stage.name,
-                    "next_stage_number": following.number if following else None,
-                    "next_stage": following.name if following else None,
-                }
-            )
-    return rows
 
 
 LANDED_DAY = pa.schema(
@@ -193,26 +106,36 @@ LANDED_DAY = pa.schema(
         ("rows", pa.int64()),
         ("is_complete", pa.bool_()),
         ("is_settled", pa.bool_()),
+        ("is_to_come", pa.bool_()),
     ]
 )
+# No tool that is read here is older; one wrong row must not make a calendar of decades.
+_CALENDAR_BEGINS = date(2000, 1, 1)
 
 
 def landed_day(source: str, day: date, nights: Nights, parts: Sequence[Part]) -> dict[str, Any]:
-    """A row of ``lake.days``; the day ends at the next midnight of its source's zone."""
+    """A row of ``lake.days``; the day ends at the next midnight of its source's zone.
+
+    A day that has not ended by the clock is not complete, whatever files say of it.
+    """
+    now = nights.clock()
     return {
         "source": source,
         "day": day,
         "ends_us": (nights.end_of(day) - _EPOCH) // timedelta(microseconds=1),
         "rows": sum(part.rows for part in parts),
-        "is_complete": not any(PARTIAL in part.flags for part in parts),
+        "is_complete": not any(PARTIAL in part.flags for part in parts) and nights.end_of(day) <= now,
         "is_settled": is_settled(parts, day, nights),
+        "is_to_come": nights.end_of(day - timedelta(days=1)) > now,
     }
 
 
 def write_days(connection: duckdb.DuckDBPyConnection, days: Sequence[dict[str, Any]]) -> None:
-    """Make ``lake.days`` and the calendar that spans it."""
+    """Make ``lake.days``, and the calendar that spans those of its days that may be true."""
     replace_table(connection, "lake.days", LANDED_DAY, days)
     connection.execute(
         "create or replace table config.calendar as "
-        "select unnest(generate_series(min(day), max(day), interval 1 day))::date as day from lake.days"
+        "select unnest(generate_series(min(day), max(day), interval 1 day))::date as day from lake.days "
+        "where day >= ? and not coalesce(is_to_come, false)",
+        [_CALENDAR_BEGINS],
     )

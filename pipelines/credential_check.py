@@ -21,6 +21,9 @@ def check_credentials(workspace: Workspace) -> Iterator[Remark]:
                 yield Remark("ok", where, check())
             except SourceError as error:
                 yield Remark("problem", where, f"{error.what} ({error.where}). {error.remedy}")
+            except OSError as error:
+                what = f"this could not be tried ({error}). Correct the disk, its permissions or the network"
+                yield Remark("problem", where, what)
 
 
 def _checks_of(workspace: Workspace, name: str) -> Iterator[tuple[str, Callable[[], str]]]:
@@ -51,10 +54,11 @@ def _data_api(name: str, source: Ga4Source) -> str:
 
 
 def _mixpanel(workspace: Workspace, name: str, source: MixpanelSource) -> str:
-    from connectors.mixpanel_api import check_mixpanel
+    from connectors.mixpanel_api import check_mixpanel, pace_of
 
+    project = mixpanel_project(name, source)
     yesterday = workspace.nights_of(name).today() - timedelta(days=1)
-    return check_mixpanel(mixpanel_project(name, source), yesterday)
+    return check_mixpanel(project, yesterday, pace=pace_of(project, workspace.lake, workspace.clock))
 
 
 def _hotjar(name: str, source: HotjarSource) -> str:

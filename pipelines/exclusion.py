@@ -15,10 +15,22 @@ from pipelines.match_sql import rule_expression
 
 @dataclass(frozen=True)
 class ExcludeRule:
-    """Events that one of ``rules`` matches are left out, in the name of ``name``."""
+    """Events that one of ``rules`` matches are left out, in the name of ``name``.
+
+    So are those whose browser, in lower case, holds what the regular expression ``browsers`` describes.
+    """
 
     name: str
-    rules: tuple[Rule, ...]
+    rules: tuple[Rule, ...] = ()
+    browsers: str = ""
+
+    def expression(self, table: str) -> exp.Expr:
+        """TRUE for an event of ``table`` that is left out."""
+        tests = [rule_expression(self.rules, table)] if self.rules else []
+        if self.browsers:
+            browser = exp.Lower(this=exp.column("browser", table))
+            tests.append(exp.RegexpLike(this=browser, expression=exp.Literal.string(self.browsers)))
+        return exp.or_(*tests)
 
 
 @dataclass(frozen=True)
@@ -34,11 +46,12 @@ class Excludes:
 
 # How crawlers, monitors and page testers name their browser, where the vendor has not dropped them itself.
 _MACHINE_BROWSERS = (
-    "*bot", "*bot/*", "*Bot", "*Bot/*", "*crawler*", "*Crawler*", "*spider*", "*Spider*", "*Headless*",
-    "*headless*", "*Lighthouse*", "PhantomJS*", "*Pingdom*", "*GTmetrix*", "*UptimeRobot*",
-)  # fmt: skip
+    # a word that ends in "bot" (Googlebot/2.1, Googlebot-Image, YandexBot;), but for Cubot, a maker of phones
+    "(^|[^u]|^u|[^c]u)bot([^a-z]|$)|crawler|spider|headless|lighthouse|^phantomjs|pingdom|gtmetrix|"
+    "uptimerobot|facebookexternalhit"
+)
 BUILT_IN = (
-    ExcludeRule("bots", (Rule((Condition("browser", _MACHINE_BROWSERS),)),)),
+    ExcludeRule("bots", browsers=_MACHINE_BROWSERS),
     # the value GA4 proposes for its internal traffic filter (support.google.com/analytics/answer/10104470)
     ExcludeRule("internal traffic", (Rule((Condition("traffic_type", ("internal",)),)),)),
 )
@@ -77,9 +90,9 @@ def excluded_query(rules: Sequence[ExcludeRule]) -> exp.Select:
     if rules:
         case = exp.Case()
         for each in rules:
-            case = case.when(rule_expression(each.rules, "p"), exp.Literal.string(each.name))
+            case = case.when(each.expression("p"), exp.Literal.string(each.name))
         name = case
-        matches = exp.or_(*(rule_expression(each.rules, "p") for each in rules))
+        matches = exp.or_(*(each.expression("p") for each in rules))
     return (
         exp.select(exp.column("event_number", "p"), exp.alias_(name, "rule"))
         .from_(exp.alias_(exp.table_("events", "staging"), "p", table=True))

@@ -89,7 +89,8 @@ def _write_identity_clusters(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         "create or replace table intermediate.identity_clusters as select id_number::bigint as id_number, "
         "is_device::boolean as is_device, person_number::bigint as person_number, "
-        "members::bigint as members, is_too_large::boolean as is_too_large from clusters"
+        "has_user::boolean as has_user, members::bigint as members, "
+        "is_too_large::boolean as is_too_large from clusters"
     )
     connection.unregister("clusters")
 

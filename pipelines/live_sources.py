@@ -86,4 +86,5 @@ def hotjar_site(name: str, source: HotjarSource) -> HotjarSite:
         client_secret=need_secret(f"{prefix}_CLIENT_SECRET", where=where, remedy=remedy),
         survey_ids=source.survey_ids,
         api_url=source.api_url,
+        credentials=prefix,
     )

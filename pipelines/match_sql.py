@@ -61,7 +61,7 @@ def stage_expression(journey: Journey, table: str) -> exp.Expr:
 def amount_expression(journey: Journey, table: str) -> exp.Expr:
     """Money of an event at the goal, in the workspace's currency: the goal's ``value`` field."""
     field = journey.goal.value or "value"
-    number = exp.TryCast(this=field_expression(field, table), to=exp.DataType.build("double"))
+    number = exp.Anonymous(this="money_of", expressions=[field_expression(field, table)])
     return exp.Mul(this=number, expression=exp.column("fx_rate", table))
 
 

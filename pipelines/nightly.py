@@ -22,7 +22,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.concurrency.sync import concurrency
 from prefect.exceptions import ObjectAlreadyExists
 
-from connectors.errors import SourceError
+from connectors.errors import QuotaExhausted, SourceError
 from connectors.landing import EVERY_DAY, DayRange
 from connectors.pull_report import PullReport
 from pipelines import steps
@@ -43,6 +43,7 @@ BUILD_LIMIT = 2 * 3600
 DETECT_LIMIT = 3600
 REPORT_LIMIT = 1800
 WRITER_WAIT = 6 * 3600
+WORTH_WAITING_SECONDS = 600.0
 
 
 # --- which errors are worth another try -------------------------------------------------------------
@@ -56,7 +57,12 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def can_pull_again(error: BaseException | None) -> bool:
-    """Whether waiting may help: a wrong config or a foreign file is as wrong in five minutes."""
+    """Whether waiting may help: a wrong config or a foreign file is as wrong in five minutes.
+
+    A vendor that asks to wait for longer than the delays of a task is asked on the next night.
+    """
+    if isinstance(error, QuotaExhausted) and (error.retry_after_seconds or 0.0) > WORTH_WAITING_SECONDS:
+        return False
     if isinstance(error, SourceError):
         return error.waiting_may_help
     return not isinstance(error, PainpointsError)
@@ -152,6 +158,10 @@ def nightly(workspace: str = ".", from_day: date | None = None, to_day: date | N
     are pulled anew, and one that was killed goes on where it stopped.
     When a source fails the others still land, nothing is built, and what was published stays.
     """
+    if from_day is not None and to_day is not None and from_day > to_day:
+        raise PainpointsError(
+            f"from_day {from_day} is after to_day {to_day}. Swap them; nothing was pulled or changed"
+        )
     opened = open_workspace(Path(workspace))
     with opened.locked():
         started = datetime.now(UTC)

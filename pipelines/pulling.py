@@ -7,10 +7,11 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from connectors import ga4_export, hotjar_export, mixpanel_export, table_files
-from connectors.errors import SourceError
+from connectors.errors import LakeDamaged, SourceError
 from connectors.file_pull import FileSet, pull_files
 from connectors.landing import EVERY_DAY, DayRange, SourceLake
 from connectors.pull_report import PullReport
+from models.journey_file import JourneyError
 from pipelines.live_sources import bigquery_export, data_api, hotjar_site, mixpanel_project
 from pipelines.source_settings import Ga4Source, HotjarSource, MixpanelSource, Source, TableSource
 from pipelines.sql_models import Progress
@@ -87,19 +88,33 @@ def _ga4_pulls(workspace: Workspace, name: str, source: Ga4Source) -> list[_Pull
 
         def counts(lake: SourceLake, days: DayRange, progress: Progress) -> PullReport:
             history = source.history or REPORTS_HISTORY
-            return pull_daily_counts(
-                lake, api, nights, history=history, asked=days, patience=patience, progress=progress
+            return _or_remark(
+                name,
+                "GA4's own daily counts",
+                lambda: pull_daily_counts(
+                    lake, api, nights, history=history, asked=days, patience=patience, progress=progress
+                ),
             )
 
         def funnels(lake: SourceLake, days: DayRange, progress: Progress) -> PullReport:
-            asked = asked_funnels(workspace, name) if source.funnels and days == EVERY_DAY else ()
-            try:
+            def pull() -> PullReport:
+                asked = asked_funnels(workspace, name) if source.funnels and days == EVERY_DAY else ()
                 return pull_funnels(lake, api, asked, nights=nights, patience=patience, progress=progress)
-            except SourceError as error:  # only a second opinion: the night does not depend on it
-                return PullReport(name, 0, (), remarks=(f"GA4's own funnel could not be had: {error}",))
+
+            return _or_remark(name, "GA4's own funnel", pull)
 
         pulls += [counts, funnels]
     return pulls
+
+
+def _or_remark(name: str, what: str, pull: Callable[[], PullReport]) -> PullReport:
+    """What ``pull`` brings, or a remark: it is only a second opinion, and the night does not depend on it."""
+    try:
+        return pull()
+    except LakeDamaged:
+        raise  # the events lie there too
+    except (SourceError, JourneyError) as error:
+        return PullReport(name, 0, (), remarks=(f"{what} could not be had: {error}",))
 
 
 def _mixpanel_pull(workspace: Workspace, name: str, source: MixpanelSource) -> _Pull:
@@ -107,11 +122,19 @@ def _mixpanel_pull(workspace: Workspace, name: str, source: MixpanelSource) -> _
 
     project = mixpanel_project(name, source)
     nights, patience = workspace.nights_of(name), workspace.patience
+    times = workspace.settings.zone_of(name)
     history = source.history or timedelta(days=1)
 
     def events(lake: SourceLake, days: DayRange, progress: Progress) -> PullReport:
         return pull_mixpanel(
-            lake, project, nights, history=history, asked=days, patience=patience, progress=progress
+            lake,
+            project,
+            nights,
+            history=history,
+            asked=days,
+            patience=patience,
+            progress=progress,
+            times=times,
         )
 
     return events

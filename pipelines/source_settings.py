@@ -31,10 +31,24 @@ Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 
 
 def _url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https", "grpc") or not parts.hostname or parts.username or parts.query:
+    # not shown: it may hold a password or a key, and an error ends up in logs
+    if any(sign in text for sign in "@?#"):
+        raise ValueError(
+            "an address takes neither a user, a query nor a fragment; it is such as https://host or "
+            "http://127.0.0.1:8080, and secrets come from the environment"
+        )
+    if not _is_address(text):
         raise ValueError(f"{text!r} is no address, such as https://host or http://127.0.0.1:8080")
     return text.rstrip("/")
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        parts.port  # noqa: B018 - reading it finds out whether it is a number
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https", "grpc") and bool(parts.hostname)
 
 
 def _property_id(value: object) -> str:

@@ -18,7 +18,7 @@ from pipelines.errors import NothingLanded
 from pipelines.settings import EngineSettings
 from pipelines.source_settings import Source
 from pipelines.sql_models import Progress
-from pipelines.staging_day import STAGINGS, DayToStage, Staging, file_list, stage_share
+from pipelines.staging_day import STAGINGS, DayToStage, Staging, file_list, is_staged, stage_share
 from pipelines.vendor_reports import gather_reports
 from pipelines.warehouse import FUNCTIONS, machine_memory_bytes, quoted, replace_table
 from pipelines.workspace import Workspace
@@ -50,8 +50,11 @@ def stage_days(connection: duckdb.DuckDBPyConnection, workspace: Workspace, prog
                     continue
                 target = _target(workspace, name, staging, day, manifest, recipe)
                 gathered[staging.gathered].append(target)
-                if not target.exists():
-                    missing.append(DayToStage(staging, name, source, str(zone), tuple(paths), target))
+                if not is_staged(target):
+                    digests = tuple(part.sha256 for part in manifest.parts_of(staging.dataset))
+                    missing.append(
+                        DayToStage(staging, name, source, str(zone), tuple(paths), target, digests)
+                    )
     if not gathered["staged_events"]:
         raise NothingLanded(
             f"{workspace.root}: no event has landed yet. Run `painpoints pull` first; "

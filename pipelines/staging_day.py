@@ -11,12 +11,16 @@ import duckdb
 import pyarrow as pa
 
 from connectors import ga4_export
+from connectors.durable_files import sync_file
+from connectors.landing import check_part
 from pipelines.errors import SqlFailed
 from pipelines.settings import EngineSettings
 from pipelines.source_settings import TABLE_FIELDS, HotjarSource, MixpanelSource, Source, TableSource
 from pipelines.sql_models import SQL_FOLDER
 from pipelines.staged_schema import RECORDING, STAGED_EVENT, SURVEY_ANSWER
 from pipelines.warehouse import literal, open_warehouse, quoted, replace_table
+
+PARQUET_END, LEAST_PARQUET_BYTES = b"PAR1", 12
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,10 @@ _RAW_VIEWS = {
 
 @dataclass(frozen=True)
 class DayToStage:
-    """The parts of one landed day of a source, and the Parquet file they become."""
+    """The parts of one landed day of a source, and the Parquet file they become.
+
+    ``digests`` are the SHA-256 that the parts were landed with, in the order of ``paths``.
+    """
 
     staging: Staging
     name: str
@@ -68,16 +75,31 @@ class DayToStage:
     zone: str
     paths: tuple[Path, ...]
     target: Path
+    digests: tuple[str, ...] = ()
+
+
+def is_staged(target: Path) -> bool:
+    """Whether a day's Parquet file is there with its end: a machine that lost power may have cut it."""
+    try:
+        with target.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(size - len(PARQUET_END), 0))
+            return size >= LEAST_PARQUET_BYTES and file.read() == PARQUET_END
+    except FileNotFoundError:
+        return False
 
 
 def stage_share(days: Sequence[DayToStage], engine: EngineSettings) -> None:
     """Write the target of each day, in a database of its own: shares can be staged side by side.
 
-    Raises SqlFailed naming the parts of the day that cannot be read.
+    Raises SqlFailed naming the parts of the day that cannot be read, LakeDamaged naming one whose bytes
+    are not those that landed: a wrong number read from it would be nobody's.
     """
     with open_warehouse(None, engine) as connection:
         for day in days:
             day.target.parent.mkdir(parents=True, exist_ok=True)
+            for path, digest in zip(day.paths, day.digests, strict=False):
+                check_part(path, digest)
             _stage_day(connection, day)
 
 
@@ -124,6 +146,7 @@ def _stage_day(connection: duckdb.DuckDBPyConnection, day: DayToStage) -> None:
             f"Delete {paths[0].parent} and {paths[0].parent.parent / 'files.json'}, correct the export "
             "and pull again; what was published stays"
         ) from error
+    sync_file(part)
     os.replace(part, target)
 
 

@@ -812,3 +812,53 @@ def test_a_key_of_another_project_is_mentioned(night: Night, private_key: str) -
         raise Forbidden(said)
     assert "robot@other-project.iam.gserviceaccount.com on the project payer" in denied.value.remedy
     assert "key is of another project, other-project: set billing_project" in denied.value.remedy
+
+
+@pytest.mark.parametrize("content", ["[]", "1", "a folder", "not JSON", '{"type": "service_account"}'])
+def test_a_file_of_credentials_that_is_none_is_a_missing_credential(
+    night: Night, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str
+) -> None:
+    path = tmp_path / "key.json"
+    if content == "a folder":
+        path.mkdir()
+    else:
+        path.write_text(content)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
+    with pytest.raises(CredentialMissing) as missing:
+        check_bigquery(replace(night.export, api_url=None, storage_api_url=None))
+    assert "gcloud auth application-default login" in missing.value.remedy
+
+
+def test_what_attempts_that_failed_have_scanned_is_reported(night: Night) -> None:
+    night.server.rows_a_batch = 10
+    serve_days(night.server, D1, rows=40)
+    night.server.troubles = {
+        "ReadRows": [Abort(CODE.INTERNAL, after_batches=2), Abort(CODE.INTERNAL), EndEarly(1)]
+    }
+    report = night.pull()
+    assert night.landed() == {D1: as_read(rows_of(D1, 40))}
+    # half of the table, nothing, a quarter, and then all of it
+    assert report.bytes_read == 40 * SCANNED_BYTES_A_ROW * 7 // 4
+
+
+def test_attempts_that_fail_use_up_what_the_pull_may_cost(night: Night) -> None:
+    night.server.rows_a_batch = 10
+    serve_days(night.server, D1, rows=40)
+    night.export = replace(night.export, max_bytes=100 * SCANNED_BYTES_A_ROW)
+    # 3 times 30 rows, and 40 for a fourth attempt, are more than 100
+    night.server.troubles = {"ReadRows": [Abort(CODE.INTERNAL, after_batches=3)] * 4}
+    with pytest.raises(PullTooCostly, match="of it in attempts that failed"):
+        night.pull()
+    assert len(night.server.asked("ReadRows")) == 3
+    assert night.landed() == {}
+
+
+def test_a_streaming_export_that_has_stopped_is_remarked(night: Night) -> None:
+    for day in (D1, D2):
+        night.server.write(table_of(day, "intraday_"), rows_of(day, 5))
+    assert night.pull().remarks == ()
+    night.now += timedelta(days=2)
+    (stopped,) = night.pull().remarks
+    assert (
+        "the newest table is of 2026-03-02, and it is of the streaming export, which has stopped" in stopped
+    )

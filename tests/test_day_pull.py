@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.day_pull import Fetched, Nights, days_between, pull_days
+from connectors.day_pull import Fetched, Nights, candidate_days, days_between, pull_days
 from connectors.errors import AccessDenied, AnswerBroken, QuotaExhausted, SourceError, VendorUnavailable
 from connectors.json_lines import write_days
 from connectors.landing import EVERY_DAY, PARTIAL, DayRange, Manifest, SourceLake
@@ -65,7 +66,7 @@ def run(
     told: list[str] | None = None,
     history_days: int = 4,
 ) -> PullReport:
-    days = nights.recent_days(lake.days(), "events", timedelta(days=history_days))
+    days = candidate_days(lake, "events", nights, timedelta(days=history_days), asked)
     if asked.first and asked.last:
         days = days_between(asked.first, asked.last)
     return pull_days(
@@ -230,3 +231,81 @@ def test_a_failure_leaves_the_days_before_it_and_says_where_to_go_on(
     vendor.failures.clear()
     run(lake, vendor, night_at(at(FIRST)))
     assert len(landed(lake)) == 4
+
+
+def test_a_back_fill_of_an_old_range_leaves_the_days_in_between_alone(tmp_path: Path) -> None:
+    lake, vendor = SourceLake(tmp_path, "shop"), Vendor()
+    today = FIRST + timedelta(days=60)
+    run(lake, vendor, night_at(at(today)))
+    run(lake, vendor, night_at(at(today, 5)), DayRange(FIRST, FIRST + timedelta(days=2)))
+    vendor.asked.clear()
+    run(lake, vendor, night_at(at(today + timedelta(days=1))))
+    assert vendor.asked == days_between(today - timedelta(days=3), today)
+    assert len(landed(lake)) == 3 + 5
+
+
+def test_nights_that_were_missed_are_made_up_for_also_before_a_back_fill(tmp_path: Path) -> None:
+    lake, vendor = SourceLake(tmp_path, "shop"), Vendor()
+    run(lake, vendor, night_at(at(FIRST)))
+    # nobody runs a night for three weeks, then somebody wants two of the days, then the nights go on
+    later = FIRST + timedelta(days=21)
+    run(lake, vendor, night_at(at(later)), DayRange(later - timedelta(days=2), later - timedelta(days=1)))
+    vendor.failures[FIRST + timedelta(days=9)] = [unreachable() for _ in range(3)]
+    with pytest.raises(VendorUnavailable):
+        run(lake, vendor, night_at(at(later, 6)))
+    run(lake, vendor, night_at(at(later + timedelta(days=1))))
+    assert sorted(landed(lake)) == days_between(FIRST - timedelta(days=4), later)
+
+
+def test_the_days_that_landed_say_what_the_nights_keep_where_nothing_else_does(tmp_path: Path) -> None:
+    lake, vendor = SourceLake(tmp_path, "shop"), Vendor()
+    for start, end in ((0, 2), (20, 24)):
+        days = DayRange(FIRST + timedelta(days=start), FIRST + timedelta(days=end))
+        run(lake, vendor, night_at(at(FIRST + timedelta(days=40))), days)
+    night = night_at(at(FIRST + timedelta(days=41)))
+    recent = night.recent_days(lake.days(), "events", timedelta(days=4))
+    assert recent == days_between(FIRST + timedelta(days=20), FIRST + timedelta(days=40))
+
+
+def test_a_day_whose_folder_was_deleted_comes_back_however_old(tmp_path: Path) -> None:
+    lake, vendor = SourceLake(tmp_path, "shop"), Vendor()
+    for number in range(12):
+        run(lake, vendor, night_at(at(FIRST + timedelta(days=number))))
+    whole = sorted(landed(lake))
+    for day in (whole[0], whole[5]):
+        shutil.rmtree(lake.root / f"date={day}")
+    run(lake, vendor, night_at(at(FIRST + timedelta(days=12))))
+    assert sorted(landed(lake)) == [*whole, whole[-1] + timedelta(days=1)]
+
+
+def test_a_day_back_filled_before_its_vendor_was_done_is_looked_at_again(tmp_path: Path) -> None:
+    lake, vendor = SourceLake(tmp_path, "shop"), Vendor()
+    run(lake, vendor, night_at(at(FIRST)), history_days=1)
+    fresh = FIRST - timedelta(days=3)
+    run(lake, vendor, night_at(at(FIRST, 5)), DayRange(fresh, fresh), history_days=1)
+    vendor.versions[fresh] = 7
+    run(lake, vendor, night_at(at(FIRST + timedelta(days=1))), history_days=1)
+    assert landed(lake)[fresh] == "7"
+
+
+def test_a_back_fill_that_was_killed_begins_anew_after_a_day_and_says_when_it_goes_on(tmp_path: Path) -> None:
+    lake, vendor = SourceLake(tmp_path, "shop"), Vendor()
+    days = DayRange(FIRST, FIRST + timedelta(days=9))
+    killed_at = FIRST + timedelta(days=60)
+
+    def kill_at(moment: datetime) -> None:
+        vendor.failures[FIRST + timedelta(days=6)] = [KeyboardInterrupt()]
+        with pytest.raises(KeyboardInterrupt):
+            run(lake, vendor, night_at(moment), days)
+        vendor.asked.clear()
+
+    kill_at(at(killed_at))
+    told: list[str] = []
+    run(lake, vendor, night_at(at(killed_at, 9)), days, told=told)
+    assert "shop: going on with the range asked for at 2026-05-24 04:30 UTC; 6 days are done" in told
+    assert len(vendor.asked) == 4
+    kill_at(at(killed_at + timedelta(days=1)))
+    told.clear()
+    run(lake, vendor, night_at(at(killed_at + timedelta(days=31))), days, told=told)
+    assert len(vendor.asked) == 10, "a month later the range is wanted as it is then"
+    assert not any("going on" in line for line in told)

@@ -53,6 +53,34 @@ def test_crawlers_are_left_out_without_being_asked_and_counted(tmp_path: Path) -
         assert told == [("2026-03-05", "info", "3 of 49 events were left out: bots")]
 
 
+MACHINES = [
+    "Googlebot", "googlebot/2.1", "GoogleBot 2.1", "Googlebot-Image", "SemrushBot-BA", "YandexBot;",
+    "bingbot", "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", "Baiduspider+",
+    "GPTBot",
+    "AdsBot-Google (+http://www.google.com/adsbot.html)", "HEADLESSCHROME", "facebookexternalhit/1.1",
+    "PhantomJS 2", "Chrome-Lighthouse", "UptimeRobot/2.0", "bot",
+]  # fmt: skip
+PEOPLE = [
+    "Chrome",
+    "Cubot Note",
+    "CUBOT",
+    "cubot_x18",
+    "Abbott Browser",
+    "Botswana Mobile",
+    "Safari (in-app)",
+]
+
+
+def test_machines_are_told_by_their_browser_however_it_is_written(tmp_path: Path) -> None:
+    lines = [
+        f"2026-03-05 09:00:{n:02d},visit,x{n},desktop,,{browser},/x"
+        for n, browser in enumerate(MACHINES + PEOPLE)
+    ]
+    with publish(tmp_path / "w", lines) as db:
+        kept = db.execute("select browser from marts.events where page = '/x'").fetchall()
+        assert sorted(row[0] for row in kept) == sorted(PEOPLE)
+
+
 def test_own_rules_come_first_and_each_is_counted(tmp_path: Path) -> None:
     with publish(tmp_path / "w", INTERNAL + BOTS, RULES) as db:
         users = {row[0] for row in db.execute("select distinct user_id from marts.events").fetchall()}

@@ -667,3 +667,22 @@ def test_the_keys_of_a_rule_are_anded_and_rules_ored(event: dict[str, Any], fits
     made = vendor_step(step, "f")
     assert matches(made.filter_expression, event) == fits
     assert made.within_duration_from_prior_step == timedelta(minutes=30)
+
+
+def other_in_every_dimension(answer: Any) -> None:
+    """What GA4 did not keep apart is a row that says so in place of the date too."""
+    last = answer.rows[-1]
+    for value in last.dimension_values:
+        value.value = "(other)"
+
+
+def test_the_other_row_counts_whatever_it_says_in_place_of_the_date(night: Night) -> None:
+    night.server.troubles = [Twist(other_in_every_dimension)] * 3
+    night.pull()
+    assert night.waits == []
+    # rows come in the order of the names; of the first day, another row of that name stands beside it
+    assert night.landed() == {
+        DAYS[0]: {"page_view": 1_000, "añadir ✓": 40, "purchase": 12, "(other)": 303},
+        DAYS[1]: {"page_view": 900, "purchase": 9, "(other)": 310},
+        DAYS[2]: {"page_view": 1_100, "purchase": 14, "add_to_cart": 70, "(other)": 290},
+    }

@@ -5,8 +5,9 @@ from __future__ import annotations
 import gzip
 import json
 import logging
+import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -500,7 +501,7 @@ MISTAKES = {
         RequestRefused, ("(404)", "api_url"), token_script=(Status(404),)
     ),
     "a token that is never accepted": Mistake(
-        AccessDenied, ("fresh token (401)",), script=(Status(401), Status(401))
+        AccessDenied, ("fresh token (401)", "HOTJAR_CLIENT_ID"), script=(Status(401), Status(401))
     ),
     "a request Hotjar does not know any more": Mistake(
         RequestRefused, ("(410)", "changed its API"), script=(None, Status(410))
@@ -578,3 +579,29 @@ def test_ten_nights_of_failures_end_as_nights_without_any(start: Start, tmp_path
     assert pulls.landed() == calm.landed()
     versions = {day: each.version for day, each in pulls.lake.days().items()}
     assert versions == {day: each.version for day, each in calm.lake.days().items()}
+
+
+def test_a_disk_that_is_full_is_no_riddle_and_nothing_of_the_survey_lands(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, pulls = start({77: month()})
+    connect = sqlite3.connect
+
+    def tiny(path: Path, **options: Any) -> sqlite3.Connection:
+        connection = connect(path, **options)
+        connection.execute("pragma max_page_count = 4")
+        return connection
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sqlite3, "connect", tiny)
+        with pytest.raises(OSError, match=r"survey 77 cannot be kept there .*full"):
+            pulls.pull()
+    assert pulls.landed() == {}
+    pulls.pull()
+    assert pulls.landed() == expected(month())
+
+
+def test_a_key_that_is_not_accepted_is_named_as_the_config_names_it(start: Start) -> None:
+    _, pulls = start({77: month()})
+    with pytest.raises(AccessDenied, match="Check SHOP2_CLIENT_ID and SHOP2_CLIENT_SECRET"):
+        check_hotjar(replace(pulls.site(), client_secret=Secret("wrong"), credentials="SHOP2"))

@@ -182,10 +182,123 @@ def test_the_coverage_of_identities_is_told_for_each_day(tmp_path: Path) -> None
     with publish(tmp_path, lines) as db:
         told = dict(db.execute("select check_name, detail from marts.tracking_health").fetchall())
         assert told["identity_coverage"] == (
-            "33 % of events name a user, 17 % are joined to one by session or device, 50 % have only a device"
+            "33 % of events name a user, 17 % are joined to one by session or device, 33 % have only a device"
         )
         assert told["user_id_refused"].startswith("1 of 6 events carry a user id that is a placeholder")
         assert '"guest"' in told["user_id_refused"]
+
+
+def test_a_placeholder_in_the_place_of_a_device_is_no_device(tmp_path: Path) -> None:
+    zeros = "00000000-0000-0000-0000-000000000000"
+    lines = [
+        # whoever has no device and no name is nobody, rather than one person with all the others
+        *(
+            line("Product Viewed", n, distinct_id=each)
+            for n, each in enumerate(("null", "", "Guest ", zeros))
+        ),
+        line("Product Viewed", 5, distinct_id="undefined", **{"$device_id": "undefined"}),
+        # the phone's advertising id is off; the tool's own id still tells the devices apart
+        *(
+            line(
+                "Product Viewed", 10 + n, distinct_id=f"$device:x{n}", page=f"/x{n}", **{"$device_id": zeros}
+            )
+            for n in range(3)
+        ),
+    ]
+    with publish(tmp_path, lines) as db:
+        assert people(db) == {frozenset({f"/x{n}"}) for n in range(3)}
+        nobody = db.execute("select count(*), count(device_id) from marts.events where user_key is null")
+        assert nobody.fetchall() == [(5, 0)]
+
+
+@pytest.mark.parametrize("kind", ["ga4", "table"])
+def test_strangers_of_any_source_are_not_one_device(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "journeys").mkdir()
+    (tmp_path / "journeys" / "shop.yaml").write_text(JOURNEY, "utf-8")
+    devices = ["NULL", " ", "(not set)", "d1", "d2"]
+    if kind == "ga4":
+        config = '[sources.s]\nkind = "ga4"\nfiles = "a.jsonl"\n'
+        rows = [
+            {
+                "event_date": "20260310",
+                "event_timestamp": START * 1_000_000 + n,
+                "event_name": name,
+                "user_pseudo_id": each,
+                "event_params": [{"key": "ga_session_id", "value": {"int_value": 1}}],
+            }
+            for n, each in enumerate(devices)
+            for name in ("Product Viewed", "Order Completed")
+        ]
+        (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    else:
+        config = (
+            '[sources.s]\nkind = "table"\nfiles = "a.csv"\n'
+            'columns = {event_at = "at", event_name = "what", device_id = "device"}\n'
+        )
+        cells = [f"2026-03-10 10:00:0{n},{name},{each}" for n, each in enumerate(devices)
+                 for name in ("Product Viewed", "Order Completed")]  # fmt: skip
+        (tmp_path / "a.csv").write_text("\n".join(["at,what,device", *cells]), "utf-8")
+    (tmp_path / "painpoints.toml").write_text(config, "utf-8")
+    with run_steps(tmp_path) as db:
+        found = db.execute(
+            "select device_id, count(distinct user_key), count(session_id), count(*) from marts.events "
+            "group by device_id order by device_id nulls first"
+        ).fetchall()
+        assert found == [(None, 0, 0, 6), ("d1", 1, 2, 2), ("d2", 1, 2, 2)]
+
+
+A, B = "11111111-aaaa-4aaa-8aaa-000000000001", "22222222-bbbb-4bbb-8bbb-000000000002"
+UUID_USER = "33333333-cccc-4ccc-8ccc-000000000003"
+
+
+def test_a_merge_of_two_devices_leaves_them_with_their_owner(tmp_path: Path) -> None:
+    lines = [
+        line("Product Viewed", 0, distinct_id=A, page="/a", **{"$device_id": A}),
+        line("Product Viewed", 2, distinct_id=B, page="/b", **{"$device_id": B}),
+        line("Product Viewed", 5, distinct_id="anna", page="/in", **{"$device_id": B, "$user_id": "anna"}),
+        line("Product Viewed", 6, distinct_id="ben", page="/ben", **{"$device_id": A, "$user_id": "ben"}),
+        line("$merge", 9, **{"$distinct_ids": [A, B]}),
+        # nobody owns these two
+        line("Product Viewed", 20, distinct_id=OLD_DEVICE, page="/old"),
+        line("Product Viewed", 21, distinct_id=NEW_DEVICE, page="/new"),
+        line("$merge", 22, **{"$distinct_ids": [OLD_DEVICE, NEW_DEVICE]}),
+    ]
+    with publish(tmp_path, lines) as db:
+        # anna was the first to say who she is on either of them
+        groups = {frozenset({"/a", "/b", "/in"}), frozenset({"/ben"}), frozenset({"/old", "/new"})}
+        assert people(db) == groups
+
+
+def test_a_user_id_that_looks_like_a_device_is_a_user_all_the_same(tmp_path: Path) -> None:
+    lines = [
+        line("Product Viewed", 0, distinct_id=A, page="/before", **{"$device_id": A}),
+        line(
+            "Product Viewed",
+            60,
+            distinct_id=UUID_USER,
+            page="/in",
+            **{"$device_id": B, "$user_id": UUID_USER},
+        ),
+        # of an older library: nothing but the distinct id
+        line("Product Viewed", 90, distinct_id=UUID_USER, page="/old-library"),
+        line("$merge", 99, **{"$distinct_ids": [A, UUID_USER]}),
+    ]
+    with publish(tmp_path, lines) as db:
+        assert people(db) == {frozenset({"/before", "/in", "/old-library"})}
+        key = db.execute("select distinct user_key from marts.events where page = '/before'").fetchall()
+        assert key == [(hashlib.md5(f"user|{UUID_USER}".encode()).hexdigest()[:15],)]
+
+
+def test_merges_with_a_kiosk_make_nobody_of_those_who_stood_there(tmp_path: Path) -> None:
+    lines = []
+    for n in range(101):
+        lines += [
+            line("Product Viewed", n, distinct_id="till", **{"$device_id": f"till{n}", "$user_id": "till"}),
+            line("Product Viewed", 1000 + n, distinct_id=f"$device:till{n}", page=f"/{n}"),
+            line("$merge", 2000 + n, **{"$distinct_ids": [f"$device:till{n}", "till"]}),
+        ]
+    with publish(tmp_path, lines) as db:
+        assert people(db) == {frozenset({f"/{n}"}) for n in range(101)}
 
 
 LINKS = st.lists(
@@ -210,10 +323,11 @@ def test_clusters_equal_those_of_a_plain_search_and_ignore_the_order(
             waiting += near - seen
             seen |= near
         users = sorted(each for each in seen if each >= 5)
-        expected[start] = (users[0] if users else min(seen), len(seen), len(seen) > limit)
+        expected[start] = (users[0] if users else min(seen), bool(users), len(seen), len(seen) > limit)
     for frame in frames:
         assert {
-            row.id_number: (row.person_number, row.members, row.is_too_large) for row in frame.itertuples()
+            row.id_number: (row.person_number, row.has_user, row.members, row.is_too_large)
+            for row in frame.itertuples()
         } == expected
 
 

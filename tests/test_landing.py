@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 from conftest import Painpoints, crm_lines, make_workspace, run_steps
 
+from connectors.errors import LakeDamaged
 from connectors.landing import DayRange, Incoming, SourceLake
 from pipelines import steps
 from pipelines.workspace import open_workspace
@@ -155,3 +156,74 @@ def test_days_are_those_of_the_source_s_zone(tmp_path: Path) -> None:
         assert days == [("2026-03-28", 1), ("2026-03-29", 2)]
     lake = open_workspace(folder).source_lake("crm")
     assert [manifest.rows for day, manifest in lake.days().items() if day.day >= 28] == [1, 2, 1]
+
+
+def test_files_that_bring_a_day_take_the_place_of_what_a_vendor_gave_of_it(tmp_path: Path) -> None:
+    lake = SourceLake(tmp_path, "ga4")
+    seen_at = datetime(2026, 3, 9, tzinfo=UTC)
+
+    def live(day: date, dataset: str) -> None:
+        part = incoming(lake.incoming_folder(), day, f"live {dataset}\n")
+        given = [Incoming(day, dataset, part.path, 1)]
+        lake.land_day(day, dataset, given, origin="BigQuery shop.x", seen_at=seen_at)
+
+    for day in (MONDAY, TUESDAY):
+        live(day, "events")
+        live(day, "vendor_counts")
+    # only a live pull ever lands responses, as files do, one origin a survey
+    lake.land("Hotjar survey 1", [_response(lake, "one")])
+    lake.land("Hotjar survey 2", [_response(lake, "two")])
+    lake.land("a.jsonl", [incoming(lake.incoming_folder(), MONDAY, "1\n")])
+    assert contents(lake) == {MONDAY: ["1\n"], TUESDAY: ["live events\n"]}
+    parts = [(part.dataset, part.origin) for part in lake.days()[MONDAY].parts]
+    assert sorted(parts) == [
+        ("events", "a.jsonl"),
+        ("responses", "Hotjar survey 1"),
+        ("responses", "Hotjar survey 2"),
+        ("vendor_counts", "BigQuery shop.x"),
+    ]
+
+
+def _response(lake: SourceLake, text: str) -> Incoming:
+    part = incoming(lake.incoming_folder(), MONDAY, text + "\n")
+    return Incoming(MONDAY, "responses", part.path, 1)
+
+
+@pytest.mark.parametrize("garbage", [b"\xff\xfe\x00garbage", b"{", b"[1]", b'{"exports/crm.csv": 3}'])
+def test_a_damaged_memory_of_the_files_reads_them_again(crm_workspace: Path, garbage: bytes) -> None:
+    workspace = open_workspace(crm_workspace)
+    steps.pull(workspace)
+    (crm_workspace / "lake/crm/files.json").write_bytes(garbage)
+    (again,) = steps.pull(workspace)
+    assert (again.files_read, again.changed_days) == (1, ())
+
+
+def test_a_part_whose_bytes_changed_is_not_staged(crm_workspace: Path) -> None:
+    workspace = open_workspace(crm_workspace)
+    steps.pull(workspace)
+    lake = workspace.source_lake("crm")
+    (part,) = lake.part_paths(lake.days()[MONDAY], "events")
+    # still gzip of as many bytes, and still JSON: only the digest tells
+    flipped = bytearray(part.read_bytes())
+    flipped[4] ^= 1  # the time in the header, which nobody reads
+    part.write_bytes(bytes(flipped))
+    with pytest.raises(LakeDamaged, match="not as it was landed") as damaged:
+        steps.build(workspace)
+    assert str(part) in str(damaged.value)
+    assert "Delete its folder and the source's files.json, then pull again" in str(damaged.value)
+    (crm_workspace / "lake/crm/files.json").unlink()
+    part.with_name("manifest.json").unlink()
+    steps.pull(workspace)
+    assert steps.build(workspace).events == 540
+
+
+@pytest.mark.parametrize("left", [0, 4, 200])
+def test_a_staged_day_that_was_cut_is_staged_again(crm_workspace: Path, left: int) -> None:
+    workspace = open_workspace(crm_workspace)
+    steps.pull(workspace)
+    first = steps.build(workspace)
+    cut = sorted((workspace.staged / "crm").glob("*.parquet"))[3]
+    cut.write_bytes(cut.read_bytes()[:left])
+    again = steps.build(workspace)
+    assert (again.staged_days, again.events) == (1, first.events)
+    assert steps.build(workspace).staged_days == 0

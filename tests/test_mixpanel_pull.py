@@ -629,3 +629,127 @@ def test_a_day_of_a_million_events_takes_less_than_200_mb(tmp_path: Path) -> Non
     assert measured["rows"] == 1_000_000
     assert measured["extra"] < 200_000_000
     print(measured, run.stderr.splitlines()[-1])  # shown with pytest -s
+
+
+def shifted(day: date, hours: float, events: int = 60) -> list[dict[str, object]]:
+    """Events over a whole day that begins so many hours after midnight UTC."""
+    step = 86_400 // events
+    return [event(day, int(hours * 3600) + number * step, "Viewed", f"u{number}") for number in range(events)]
+
+
+def remarks_of(night: Night, zone: str = "UTC", times: str = "UTC", day: date = YESTERDAY) -> tuple[str, ...]:
+    night.now += timedelta(minutes=1)  # each time the day is asked for anew
+    report = pull_mixpanel(
+        night.lake,
+        night.project,
+        Nights(ZoneInfo(zone), timedelta(), lambda: night.now),
+        history=timedelta(days=1),
+        asked=DayRange(day, day),
+        patience=Patience(sleep=night.sleeps.append),
+        progress=night.said.append,
+        times=ZoneInfo(times),
+    )
+    return report.remarks
+
+
+def test_days_of_another_zone_than_the_configs_are_remarked_with_the_zone_that_fits(night: Night) -> None:
+    night.server.days[YESTERDAY] = shifted(YESTERDAY, -9)  # Tokyo's day
+    (remark,) = remarks_of(night)
+    assert "from 2026-03-18 15:00 to 2026-03-19 14:36 (UTC)" in remark
+    assert "Set project_timezone of this source" in remark
+    assert "(UTC+9 would fit)" in remark
+    assert remarks_of(night, "Asia/Tokyo") == ()
+    (remark,) = remarks_of(night, "Asia/Kolkata")
+    assert "a day of Asia/Kolkata is from 18:30 to 18:30" in remark
+
+
+def test_a_quiet_night_leaves_several_zones_that_fit_and_a_quiet_day_none_to_speak_of(night: Night) -> None:
+    day_time = [event(YESTERDAY, -8 * 3600 + 600 * n, "Viewed", f"u{n}") for n in range(60)]
+    night.server.days[YESTERDAY] = day_time
+    (remark,) = remarks_of(night)
+    assert "(UTC+8 to UTC+14 would fit)" in remark
+    night.server.days[YESTERDAY] = day_time[:49]
+    assert remarks_of(night) == ()
+
+
+def test_times_on_a_wall_clock_are_compared_as_such(night: Night) -> None:
+    """Old projects write their wall clock; on 29 March 2026 Madrid's has 23 hours."""
+    night.now = datetime(2026, 4, 1, 12, tzinfo=UTC)
+    for day in (YESTERDAY, date(2026, 3, 29)):
+        night.server.days[day] = shifted(day, 0)
+        assert remarks_of(night, "Europe/Madrid", "Europe/Madrid", day) == ()
+    # the same project, did it write UTC
+    night.server.days[YESTERDAY] = shifted(YESTERDAY, -1)
+    assert remarks_of(night, "Europe/Madrid", "UTC") == ()
+    (remark,) = remarks_of(night, "Europe/Madrid", "Europe/Madrid")
+    assert "(UTC+1 would fit)" in remark
+    assert 'keep timezone = "Europe/Madrid" only if' in remark
+
+
+def test_half_an_hour_of_another_day_is_no_other_zone(night: Night) -> None:
+    night.server.days[YESTERDAY] = shifted(YESTERDAY, -0.5)
+    assert remarks_of(night) == ()
+    night.server.days[YESTERDAY] = shifted(YESTERDAY, -0.6)
+    assert len(remarks_of(night)) == 1
+
+
+def test_429_without_a_time_waits_until_the_hour_of_our_own_requests_frees(night: Night) -> None:
+    night.project = replace(night.project, requests_per_hour=9)
+    night.history, night.server.misbehaviours = timedelta(days=4), [refusal(429)]
+
+    def pull(longest: float) -> None:
+        pull_mixpanel(
+            night.lake,
+            night.project,
+            Nights(ZoneInfo("UTC"), timedelta(), lambda: night.now),
+            history=night.history,
+            asked=EVERY_DAY,
+            patience=Patience(attempts=2, longest_wait_seconds=longest, sleep=night.sleeps.append),
+            progress=night.said.append,
+        )
+
+    pull(900)
+    assert all(seconds <= 2 for seconds in night.sleeps), "one request of nine: the hour is not used up"
+    night.sleeps.clear()
+    night.now += timedelta(minutes=55)
+    night.history, night.server.misbehaviours = timedelta(days=5), [refusal(429)]
+    pull(900)
+    assert [seconds for seconds in night.sleeps if seconds > 2] == [300]
+    assert night.is_right(*[days_ago(ago) for ago in range(1, 6)])
+    night.sleeps.clear()
+    night.history, night.server.misbehaviours = timedelta(days=6), [refusal(429)]
+    pull(200)
+    assert [seconds for seconds in night.sleeps if seconds > 2] == [200]
+
+
+def test_the_pace_is_shared_over_a_file_and_survives_a_damaged_one(tmp_path: Path) -> None:
+    now = 1_000_000.0
+    slept: list[float] = []
+    said: list[str] = []
+
+    def pace() -> Pace:
+        return Pace(4, 100, sleep=slept.append, clock=lambda: now, memory=tmp_path / "pace.json")
+
+    for _ in range(3):
+        pace().wait("a day", said.append)
+    pace().count()
+    assert slept == []
+    now += 600
+    pace().wait("a day", said.append)
+    assert slept == [3000.0]
+    assert said == ["a day: waiting 3,000 s, for 4 requests an hour are allowed"]
+    (tmp_path / "pace.json").write_bytes(b"\xff{")
+    pace().wait("a day", said.append)
+    now -= 10 * 86_400  # the machine's clock was wrong
+    pace().wait("a day", said.append)
+    assert len(slept) == 1
+
+
+def test_the_doctors_request_counts_and_never_waits(night: Night) -> None:
+    night.root.mkdir()
+    pace = Pace(1, 1, sleep=night.sleeps.append, memory=night.root / "pace.json")
+    for _ in range(2):
+        check_mixpanel(night.project, YESTERDAY, pace=pace)
+    assert night.sleeps == []
+    pace.wait("a day", night.said.append)
+    assert len(night.sleeps) == 1

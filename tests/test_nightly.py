@@ -28,7 +28,7 @@ os.environ.setdefault("DO_NOT_TRACK", "1")  # prefect looks at it when it is imp
 
 from prefect.flows import load_flow_from_entrypoint
 
-from connectors.errors import AccessDenied, FileForeign, VendorUnavailable
+from connectors.errors import AccessDenied, FileForeign, QuotaExhausted, VendorUnavailable
 from pipelines.errors import ConfigError, PainpointsError
 from pipelines.night_summary import (
     BREAKS_SHOWN,
@@ -206,6 +206,20 @@ def test_only_what_waiting_can_help_is_pulled_again() -> None:
     assert not can_pull_again(ConfigError("wrong"))
     assert can_pull_again(VendorUnavailable("no answer", where="vendor", remedy="Wait"))
     assert not can_pull_again(AccessDenied("not yours", where="vendor", remedy="Ask"))
+
+
+@pytest.mark.parametrize(("seconds", "again"), [(None, True), (600.0, True), (3600.0, False)])
+def test_a_vendor_that_asks_for_a_long_wait_is_left_alone_and_the_error_names_it(
+    seconds: float | None, again: bool
+) -> None:
+    slow = QuotaExhausted("slow down", where="vendor", remedy="Wait", retry_after_seconds=seconds)
+    assert can_pull_again(slow) == again
+    assert ("asks to wait 3,600 s" in str(slow)) == (seconds == 3600)
+
+
+def test_a_back_fill_that_ends_before_it_begins_is_refused_before_anything(tmp_path: Path) -> None:
+    with pytest.raises(PainpointsError, match="from_day 2026-03-05 is after to_day 2026-03-04"):
+        nightly.fn(str(tmp_path / "none"), date(2026, 3, 5), date(2026, 3, 4))
 
 
 def test_writing_is_tried_again_only_after_trouble_with_the_disk_or_a_lock() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,12 @@ import mixpanel_server as mp
 import pytest
 from live_shop import FIRST, LiveShop
 
-from connectors.landing import PARTIAL, DayRange
+from connectors.errors import LakeDamaged
+from connectors.landing import EVERY_DAY, PARTIAL, DayRange
+from connectors.patience import Patience
 from pipelines import steps
 from pipelines.errors import PainpointsError
-from pipelines.workspace import Workspace
+from pipelines.workspace import Workspace, open_workspace
 
 FIRST_NIGHT = FIRST + timedelta(days=14)
 LAST_NIGHT = FIRST + timedelta(days=23)
@@ -248,3 +250,68 @@ def test_a_back_fill_that_is_killed_goes_on_and_asks_for_no_day_twice(
         for source in ("ga4", "mixpanel"):
             events = [day for day, m in workspace.source_lake(source).days().items() if m.parts_of("events")]
             assert events == [FIRST + timedelta(days=n) for n in range(10)]
+
+
+def test_reports_that_cannot_be_had_are_remarks_and_the_night_goes_on(
+    tmp_path: Path, environment: Callable[[LiveShop], None]
+) -> None:
+    with LiveShop(days=16).running() as shop:
+        environment(shop)
+        folder = shop.make_workspace(tmp_path / "w")
+        shop.dawn(FIRST_NIGHT)
+        workspace = shop.open(folder, FIRST_NIGHT)
+        shop.counts.troubles[:] = [da.Refusal("PERMISSION_DENIED", "no permission")] * 200
+        done = steps.run(workspace)
+        (ga4,) = [report for report in done.pulls if report.source == "ga4"]
+        counts, funnel = ga4.remarks
+        assert "GA4's own daily counts could not be had" in counts
+        assert "as a Viewer under Admin" in counts
+        assert "GA4's own funnel could not be had" in funnel
+        assert ga4.rows > 0
+        shop.counts.troubles.clear()
+        (folder / "journeys" / "shop.yaml").write_text("journey: shop\nstages: 3\n")
+        (ga4, *_) = steps.pull(shop.open(folder, FIRST_NIGHT, hour=5))
+        (broken,) = ga4.remarks
+        assert "shop.yaml" in broken
+        landed = shop.open(folder, FIRST_NIGHT).source_lake("ga4").days()
+        assert sum(bool(each.parts_of("vendor_counts")) for each in landed.values()) == 60
+        # a damaged lake is no vendor's failure
+        next((folder / "lake/ga4").glob("date=2026-03-05/vendor_counts*")).unlink()
+        with pytest.raises(PainpointsError, match="Delete its folder") as damaged:
+            steps.pull(shop.open(folder, FIRST_NIGHT, hour=6))
+        assert LakeDamaged.__name__ not in str(damaged.value)
+
+
+def test_sources_of_one_mixpanel_project_share_its_quota_over_runs(
+    tmp_path: Path, environment: Callable[[LiveShop], None]
+) -> None:
+    with LiveShop(days=10).running() as shop:
+        environment(shop)
+        folder = shop.make_workspace(tmp_path / "w")
+        config = (folder / "painpoints.toml").read_text()
+        start, end = config.index("[sources.mixpanel]"), config.index("[sources.hotjar]")
+        first = config[start:end].replace('"30d"', '"6d"') + "requests_per_hour = 20\n"
+        second = first.replace("[sources.mixpanel]", '[sources.mixpanel2]\nkind = "mixpanel"')
+        (folder / "painpoints.toml").write_text('timezone = "Europe/Madrid"\n' + first + second)
+        shop.dawn(FIRST_NIGHT)
+        told: list[str] = []
+        now = datetime(FIRST_NIGHT.year, FIRST_NIGHT.month, FIRST_NIGHT.day, 4, 30, tzinfo=UTC)
+
+        def sleep(seconds: float) -> None:
+            nonlocal now
+            now += timedelta(seconds=seconds)
+
+        def pull(asked: DayRange) -> list[str]:
+            """Pulls as a process of its own would; returns what was said of the quota."""
+            told.clear()
+            steps.pull(open_workspace(folder, lambda: now, Patience(sleep=sleep)), told.append, asked)
+            return [line for line in told if "20 requests an hour are allowed" in line]
+
+        assert pull(EVERY_DAY) == []
+        assert len(shop.mixpanel.requests) == 12
+        five_days = DayRange(FIRST, FIRST + timedelta(days=4))
+        (waited,) = pull(five_days)  # at the 21st request
+        assert "2026-03-05: waiting 3,59" in waited
+        assert len(shop.mixpanel.requests) == 12 + 10
+        now += timedelta(hours=1)
+        assert pull(five_days) == []

@@ -124,6 +124,34 @@ CASES: dict[str, tuple[list[Event], list[float | None]]] = {
         [*bought("T1"), event("refund", "T1", DAY, 50)],
         [-50.0],
     ),
+    "without an amount, after a part, it gives back what is left": (
+        [*bought("T1"), event("refund", "T1", DAY, 30), event("refund", "T1", 2 * DAY)],
+        [-30.0, -10.0],
+    ),
+    "a repeat that did not count leaves what it would have taken": (
+        [
+            *bought("T1"),
+            *(event("refund", "T1", n * DAY, 30) for n in (1, 2)),
+            event("refund", "T1", 3 * DAY),
+        ],
+        [-30.0, None, -10.0],
+    ),
+    "without an amount, after all parts, nothing is left": (
+        [
+            *bought("T1"),
+            *(event("refund", "T1", n * DAY, 20) for n in (1, 2)),
+            event("refund", "T1", 3 * DAY),
+        ],
+        [-20.0, -20.0, None],
+    ),
+    "what was left is given back once": (
+        [*bought("T1"), event("refund", "T1", DAY, 30), *(event("refund", "T1", n * DAY) for n in (2, 3))],
+        [-30.0, -10.0, None],
+    ),
+    "an order of the workspace's currency may be refunded with its name": (
+        [*bought("T1"), *(event("refund", "T1", n * DAY, 40, currency="EUR") for n in (1, 2))],
+        [-40.0, None],
+    ),
     "what nobody saw bought has no value": (
         [*bought("T1"), event("refund", "T9", DAY)],
         [None],

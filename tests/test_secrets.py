@@ -21,9 +21,10 @@ from live_shop import FIRST, SECRET, LiveShop
 
 from connectors.errors import CredentialMissing
 from connectors.secret import Secret
-from pipelines.live_sources import google_key, mixpanel_project
+from pipelines.errors import ConfigError
+from pipelines.live_sources import google_key, hotjar_site, mixpanel_project
 from pipelines.secrets import block_name, need_secret
-from pipelines.source_settings import Ga4Source, MixpanelSource
+from pipelines.source_settings import Ga4Source, HotjarSource, MixpanelSource
 from pipelines.workspace import open_workspace
 
 KEY = "-----BEGIN PRIVATE KEY-----planted-private-key-of-google-----END PRIVATE KEY-----"
@@ -139,6 +140,9 @@ def test_credentials_are_found_by_the_name_in_the_config(monkeypatch: pytest.Mon
     monkeypatch.setenv("SHOP2_SERVICE_ACCOUNT_KEY", '{"type": "service_account"}')
     project = mixpanel_project("mixpanel", MixpanelSource(project_id=1, credentials="SHOP2"))
     assert (project.username.reveal(), project.secret.reveal()) == ("robot", "word")
+    monkeypatch.setenv("SHOP2_CLIENT_ID", "id")
+    monkeypatch.setenv("SHOP2_CLIENT_SECRET", "word")
+    assert hotjar_site("hotjar", HotjarSource(site_id=1, credentials="SHOP2")).credentials == "SHOP2"
     key = google_key("ga4", Ga4Source(project="p", dataset="analytics_1", credentials="SHOP2"))
     assert key is not None
     assert key.reveal() == '{"type": "service_account"}'
@@ -155,3 +159,40 @@ def test_a_secret_shows_in_no_repr_and_in_no_file() -> None:
     assert secret.masked_in("a word and a sword") == "a *** and a s***"
     with pytest.raises(TypeError, match="not written"):
         pickle.dumps(secret)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://robot:planted-word@proxy.example",
+        "https://planted-word@proxy.example",
+        "robot:planted-word@proxy.example",
+        "https://proxy.example/?key=planted-word",
+        "https://proxy.example/#planted-word",
+        "https://robot:pla/nted-word@proxy.example:x",
+        "https://[robot:planted-word@proxy.example",
+    ],
+)
+def test_an_address_with_a_secret_is_refused_without_showing_it(tmp_path: Path, url: str) -> None:
+    (tmp_path / "painpoints.toml").write_text(f'[sources.mixpanel]\nproject_id = 1\napi_url = "{url}"\n')
+    with pytest.raises(ConfigError, match=r"line 3, sources\.mixpanel\.api_url") as refused:
+        open_workspace(tmp_path)
+    assert "nted-word" not in str(refused.value)
+    assert "secrets come from the environment" in str(refused.value)
+
+
+def test_one_credential_that_cannot_be_tried_leaves_the_others_their_lines(
+    shop: LiveShop, tmp_path: Path, painpoints: Painpoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = shop.make_workspace(tmp_path / "w")
+
+    def no_disk(*_: object, **__: object) -> str:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("connectors.mixpanel_api.check_mixpanel", no_disk)
+    told = painpoints("doctor", "--json", "--workspace", folder)
+    assert told.code == 1
+    levels = {each["where"]: (each["level"], each["what"]) for each in json.loads(told.out)}
+    assert "No space left" in levels["sources.mixpanel, Export API"][1]
+    assert levels["sources.mixpanel, Export API"][0] == "problem"
+    assert levels["sources.hotjar, survey responses API"][0] == "ok"

@@ -167,6 +167,33 @@ def test_ga4_export_of_today_in_every_format(tmp_path: Path, kind: str) -> None:
         assert health["no_identity"].startswith("1 of 7 events")
 
 
+@pytest.mark.parametrize("cell", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_money_that_is_no_finite_number_is_none(tmp_path: Path, cell: str) -> None:
+    def bought(second: int, value: float | str, **money: str) -> dict[str, Any]:
+        order = {"transaction_id": f"T{second}"} | money
+        given = ga4_event("purchase", START + second, ecommerce=order, batch_ordering_id=second)
+        return given | {"event_params": [*given["event_params"], parameter("value", double_value=value)]}
+
+    ga4 = [
+        ga4_event("view_item", START),
+        bought(2, 7.5, purchase_revenue=cell),  # the parameter counts where the column holds no number
+        bought(3, cell),
+        bought(4, 4),
+    ]
+    write_ga4(tmp_path, "jsonl", ga4)
+    mixpanel = [
+        mixpanel_line("Product Viewed", START // 1_000_000, "a", distinct_id="u"),
+        mixpanel_line("Order Completed", START // 1_000_000 + 1, "b", distinct_id="u", value=cell),
+        mixpanel_line("Order Completed", START // 1_000_000 + 2, "c", distinct_id="u", value=3),
+    ]
+    (tmp_path / "mixpanel.jsonl").write_text("\n".join(mixpanel), "utf-8")
+    config = GA4_CONFIG + '[sources.mixpanel]\nfiles = "mixpanel.jsonl"\n'
+    with run(tmp_path, config) as db:
+        values = "select source, sum(value), count(value) from marts.events group by source order by source"
+        assert db.execute(values).fetchall() == [("ga4", 11.5, 2), ("mixpanel", 3.0, 1)]
+        assert db.execute("select sum(value) from marts.sessions").fetchall() == [(14.5,)]
+
+
 def test_ga4_files_of_2021_lack_columns_and_split_into_days(tmp_path: Path) -> None:
     old = ("event_date", "event_timestamp", "event_name", "event_params", "user_pseudo_id", "ecommerce")
     events = [

@@ -17,7 +17,7 @@ import pytest
 from conftest import run_steps
 
 from connectors.cell_formats import declared_moment, declared_text
-from connectors.table_columns import MISSING, lookup
+from connectors.nested_cells import MISSING, lookup
 from pipelines import steps
 from pipelines.errors import PainpointsError
 from pipelines.settings import read_settings
@@ -101,6 +101,90 @@ def test_a_cell_that_is_not_what_was_declared_is_named(tmp_path: Path, name: str
     assert [event[1] for event in events(folder)] == ["seen", "bought"]
 
 
+@pytest.mark.parametrize("cell", ["12,50", "€ 99.00", '"1,234.50"', "free", "inf", "1e400", "(5)"])
+def test_money_that_is_no_plain_number_has_to_be_declared(tmp_path: Path, cell: str) -> None:
+    good = "when;what;who;amount\n2026-03-10 08:00;seen;u;\n"
+    folder = workspace(tmp_path, COLUMNS, "crm.csv", f"{good}2026-03-10 09:00;bought;u;{cell}\n")
+    with pytest.raises(PainpointsError) as caught:
+        steps.pull(open_workspace(folder))
+    shown = cell.strip('"')
+    words = ["crm.csv", "line 3", f"amount = {shown!r}", 'formats = {value = "decimal comma"}']
+    for word in [*words, '"decimal point"']:
+        assert word in str(caught.value)
+    assert not list(folder.rglob("manifest.json")), "nothing of the file has landed"
+
+
+def test_plain_numbers_and_words_for_no_value_need_no_declaration(tmp_path: Path) -> None:
+    cells = ["", "n/a", "NA", "null", "None", "-", " nan ", "12.50", "-3", ".5", "1e3"]
+    rows = [f"2026-03-10 09:{n:02d},bought,u,{cell}" for n, cell in enumerate(cells)]
+    text = "\n".join(["when,what,who,amount", "2026-03-10 08:00,seen,u,", *rows])
+    folder = workspace(tmp_path, COLUMNS, "crm.csv", text)
+    assert [event[3] for event in events(folder)] == [*[None] * 8, 12.5, -3.0, 0.5, 1000.0]
+
+
+def test_a_date_at_which_nothing_happens_is_a_broken_date(tmp_path: Path) -> None:
+    good = "when,what,who,amount\n2026-03-10 08:00,seen,u,\n"
+    for cell, config in [
+        ("1970-01-01 00:00:00", ""),
+        ("9999-12-31", ""),
+        ("0", "formats = {event_at = 'seconds'}\n"),
+        ("01/01/0001", "formats = {event_at = '%d/%m/%Y'}\n"),
+    ]:
+        if config:
+            good = "when,what,who,amount\n"
+        text = f"{good}{cell},bought,u,5\n"
+        folder = workspace(tmp_path, COLUMNS + config, "crm.csv", text)
+        with pytest.raises(PainpointsError, match=f"line {text.count(chr(10))}.*when = '{cell}'"):
+            steps.pull(open_workspace(folder))
+
+
+def test_a_date_and_time_in_digits_only_has_to_be_declared(tmp_path: Path) -> None:
+    text = "when,what,who,amount\n20260310100000,seen,u,\n20260310100500,bought,u,5\n"
+    folder = workspace(tmp_path, COLUMNS, "crm.csv", text)
+    hint = 'formats = {event_at = "%Y%m%d%H%M%S"}'
+    with pytest.raises(PainpointsError) as caught:
+        steps.pull(open_workspace(folder))
+    assert "line 2: when = '20260310100000'" in str(caught.value)
+    assert hint in str(caught.value)
+    (folder / "painpoints.toml").write_text(f"{HEADER}{COLUMNS}{hint}\n", "utf-8")
+    assert [event[0] for event in events(folder)] == [at("2026-03-10 09:00"), at("2026-03-10 09:05")]
+
+
+IDS = "columns = {event_at = 'at', event_name = 'what', user_id = 'who', transaction_id = 'cart.order'}\n"
+
+
+def test_ids_that_became_floats_are_the_integers_they_were(tmp_path: Path) -> None:
+    """As pandas writes a column of integers with an empty cell; text is what somebody wrote."""
+    cells: list[tuple[float | None, float | None]] = [
+        (1001.0, None),
+        (1001.0, 7.0),
+        (None, 2.0**53),
+        (1.5, 1.5),
+    ]
+    records = [
+        {
+            "at": f"2026-03-10T09:0{n}:00Z",
+            "what": "seen" if n else "bought",
+            "who": who,
+            "cart": {"order": order},
+        }
+        for n, (who, order) in enumerate(cells)
+    ]
+    folder = workspace(tmp_path, IDS, "crm.parquet", b"")
+    pq.write_table(pa.Table.from_pylist(records), folder / "crm.parquet")
+    text = '{"at": "2026-03-10T09:09:00Z", "what": "seen", "who": "1001.0", "cart": {"order": "7.0"}}\n'
+    (folder / "crm2.jsonl").write_text(text, "utf-8")
+    with run_steps(folder) as db:
+        found = db.execute("select user_id, transaction_id from marts.events order by event_at").fetchall()
+    assert found == [
+        ("1001", None),
+        ("1001", "7"),
+        (None, "9007199254740992"),
+        ("1.5", "1.5"),
+        ("1001.0", "7.0"),
+    ]
+
+
 def test_a_corrected_declaration_reads_the_files_again(tmp_path: Path) -> None:
     lines = ["when,what,who,amount", "2026-03-04 10:00,seen,u,1", "2026-03-04 11:00,bought,u,2500"]
     folder = workspace(tmp_path, COLUMNS, "crm.csv", "\n".join(lines))
@@ -157,6 +241,10 @@ MONEY = [
     ("decimal point", ".5", "0.5"),
     ("decimal point", 12.25, "12.25"),
     ("decimal comma", 12.25, "12.25"),
+    ("decimal comma", "(12,50)", "-12.50"),
+    ("decimal comma", "(1.234,50 €)", "-1234.50"),
+    ("decimal point", "($ 12.50)", "-12.50"),
+    ("decimal point", "EUR (12)", "-12"),
     ("cents", "1999", "19.99"),
     ("cents", 5, "0.05"),
 ]
@@ -171,7 +259,10 @@ NO_MONEY = [
     ("decimal point", "--1"),
     ("decimal point", "EUR"),
     ("decimal point", "."),
-    ("decimal point", float("nan")),
+    ("decimal point", float("inf")),
+    ("decimal comma", "()"),
+    ("decimal comma", "(-5)"),
+    ("decimal comma", "(5"),
     ("cents", "ten"),
 ]
 
@@ -180,7 +271,7 @@ def test_money_is_what_it_is_declared_to_be() -> None:
     assert [declared_text("value", cell, declared) for declared, cell, _ in MONEY] == [
         text for _, _, text in MONEY
     ]
-    for cell in (None, "", "  "):
+    for cell in (None, "", "  ", "n/a", " NA", "null", "None", "-", "NaN", float("nan")):
         assert declared_text("value", cell, "decimal comma") is None
     for declared, cell in NO_MONEY:
         with pytest.raises(ValueError, match="no "):

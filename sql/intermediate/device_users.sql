@@ -1,6 +1,7 @@
 -- One row per device on which somebody was identified: whose its anonymous events are.
 -- Who a vendor's merge says it is, else the first identified user, as in Mixpanel's simplified merge;
--- nobody on a shared device.
+-- nobody on a shared device. Merged devices without a user among them are one person all the same: the
+-- first identified owner of any of them.
 with identified as (
     select e.device_number, u.user_number, min(e.event_us) as first_us
     from staging.events as e
@@ -12,20 +13,33 @@ owned as (
     select
         device_number,
         arg_min(user_number, (first_us, user_number)) as user_number,
+        min(first_us) as first_us,
         count(*) as users
     from identified
     group by device_number
 ),
 guarded as (
-    select device_number, user_number
+    select device_number, user_number, first_us
     from owned
     cross join config.settings as s
     where users <= s.users_per_device_limit
 ),
-merged as (
-    select id_number as device_number, person_number as user_number
+clustered as (
+    select id_number as device_number, person_number, has_user
     from intermediate.identity_clusters
     where is_device and not is_too_large
+),
+cluster_owners as (
+    select c.person_number, arg_min(g.user_number, (g.first_us, g.user_number)) as user_number
+    from clustered as c
+    inner join guarded as g on c.device_number = g.device_number
+    where not c.has_user
+    group by c.person_number
+),
+merged as (
+    select c.device_number, coalesce(o.user_number, c.person_number) as user_number
+    from clustered as c
+    left join cluster_owners as o on c.person_number = o.person_number and not c.has_user
 ),
 together as (
     select device_number, user_number from merged

@@ -1,7 +1,7 @@
 -- One row per refund of a GA4 order: what it takes off revenue, and in which currency.
 -- Other sources send refunds as negative values, and mean each of them; they are left as sent.
 -- event_number: the refund
--- value: negative; NULL where it repeats an earlier refund, or where nobody knows what was paid
+-- value: negative; NULL where it repeats an earlier refund, where nothing is left, or nobody knows what was paid
 -- currency: the refund's own, else that of the order
 with refunds as (
     select
@@ -26,6 +26,7 @@ found as (
         coalesce(case when r.value is not null then r.currency end, p.currency) as currency,
         p.value as paid,
         p.currency as paid_currency,
+        p.event_number as purchase_number,
         -- a shop's server may send the refund as nobody; ids that two people share are told apart by person
         row_number() over (
             partition by r.event_number
@@ -38,27 +39,30 @@ found as (
 ),
 priced as (
     select
-        event_number, source, transaction_id, event_us, event_seq, currency,
+        f.event_number, f.source, f.transaction_id, f.event_us, f.event_seq, f.currency, f.purchase_number,
+        -- what carries no currency is in the workspace's
+        coalesce(f.currency, s.currency) as money,
         -- a full refund may carry the order number only
         -- (developers.google.com/analytics/devguides/collection/ga4/reference/events#refund)
-        coalesce(value, -paid) as value,
-        case when currency is not distinct from paid_currency then paid end as paid
-    from found
-    where place = 1
+        f.value is null as is_rest,
+        coalesce(f.value, -f.paid) as value,
+        case when coalesce(f.currency, s.currency) = coalesce(f.paid_currency, s.currency)
+            then f.paid end as paid
+    from found as f
+    cross join config.settings as s
+    where f.place = 1
 ),
 spaced as (
     select
         *,
         lag(event_us) over (
-            partition by source, transaction_id, value, currency order by event_us, event_seq, event_number
+            partition by source, transaction_id, value, money order by event_us, event_seq, event_number
         ) as previous_us
     from priced
 ),
 reloads as (
     -- the same amount of the same order again, without a pause: a page loaded or a message sent twice
-    select
-        p.event_number, p.source, p.transaction_id, p.event_us, p.event_seq, p.currency, p.value, p.paid,
-        coalesce(p.event_us - p.previous_us <= s.inactivity_us, false) as is_reload
+    select p.*, coalesce(p.event_us - p.previous_us <= s.inactivity_us, false) as is_reload
     from spaced as p
     cross join config.settings as s
 ),
@@ -66,26 +70,49 @@ totalled as (
     select
         *,
         row_number() over (
-            partition by source, transaction_id, value, currency, is_reload
+            partition by source, transaction_id, purchase_number, value, money, is_reload
             order by event_us, event_seq, event_number
         ) as copy_number,
         sum(case when is_reload then 0 else value end) over (
-            partition by source, transaction_id, currency order by event_us, event_seq, event_number
+            partition by source, transaction_id, purchase_number, money
+            order by event_us, event_seq, event_number
             rows between unbounded preceding and current row
         ) as refunded
     from reloads
+),
+parts as (
+    select
+        *,
+        case
+            when is_reload or is_rest then null
+            -- later too, where it would give back more than was paid; two equal parts of an order are two.
+            -- A first refund of more than was paid stays as sent. Half a cent is for sums of fractions
+            when copy_number > 1 and -refunded > paid + 0.005 then null
+            else value
+        end as part
+    from totalled
+),
+rests as (
+    select
+        *,
+        paid + coalesce(sum(part) over earlier, 0) as left_over,
+        coalesce(sum(case when is_rest and not is_reload then 1 else 0 end) over earlier, 0) as rests_before
+    from parts
+    window earlier as (
+        partition by source, transaction_id, purchase_number, money
+        order by event_us, event_seq, event_number
+        rows between unbounded preceding and 1 preceding
+    )
 ),
 counted as (
     select
         event_number,
         case
-            when is_reload then null
-            -- later too, where it would give back more than was paid; two equal parts of an order are two.
-            -- A first refund of more than was paid stays as sent. Half a cent is for sums of fractions
-            when copy_number > 1 and -refunded > paid + 0.005 then null
-            else value
+            when not is_rest then part
+            -- after parts of it, what is left; the order is given back in full once
+            when not is_reload and rests_before = 0 and left_over > 0.005 then -left_over
         end as value,
         currency
-    from totalled
+    from rests
 )
 select * from counted

@@ -5,7 +5,7 @@
 -- our_count: events we hold, exact duplicates folded, before exclusions
 -- vendor_count: events the vendor reports
 -- difference: ours less the vendor's
--- reason: equal, not landed, late, zone, (other), thresholded, sampled, consent, duplicates, small, or unexplained
+-- reason: equal, not landed, late, zone, (other), thresholded, truncated, sampled, empty: and the vendor's word for why, consent, duplicates, small, or unexplained
 with ours as (
     select
         e.source,
@@ -17,7 +17,7 @@ with ours as (
     from staging.events as e
     inner join config.sources as z on e.source = z.source
     inner join intermediate.event_users as k on e.event_number = k.event_number
-    where e.source in (select source from lake.vendor_counts)
+    where e.source in (select source from lake.vendor_days)
     group by e.source, local_day(e.event_us, z.timezone), e.event_name
 ),
 vendors as (
@@ -47,10 +47,13 @@ explained as (
             when p.difference = 0 then 'equal'
             when l.day is null then 'not landed'
             when not l.is_complete or not l.is_settled or not r.is_settled then 'late'
-            when r.time_zone <> z.timezone then 'zone'
-            when p.event_name = '(other)' or r.has_other_row then '(other)'
+            when not r.same_zone then 'zone'
+            -- the vendor's row of what it does not name takes events from the others
+            when p.event_name = '(other)' or (p.difference > 0 and r.has_other_row) then '(other)'
             when p.difference > 0 and r.is_thresholded then 'thresholded'
+            when p.difference > 0 and r.is_truncated then 'truncated'
             when r.is_sampled then 'sampled'
+            when p.difference > 0 and r.empty_reason is not null then 'empty: ' || r.empty_reason
             -- events without consent are exported without identity, and reported only where modelled
             when p.difference > 0 and p.difference <= p.nobody then 'consent'
             when p.difference < 0 and -p.difference <= p.duplicates then 'duplicates'

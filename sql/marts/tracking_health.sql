@@ -1,7 +1,7 @@
 -- One row per source, day and check that has something to say about the data itself. Broken tracking is no pain point: it is told here, and the stages it blinds are muted for those days.
 -- source: name of the source in painpoints.toml; the journey for events that vanished
 -- day: day of the source, or of the workspace for stages
--- check_name: day_missing, day_partial, source_behind, duplicates, repeated_purchases, no_identity, identity_coverage, user_id_refused, merge_too_large, excluded, counts_differ, foreign_currency, event_vanished, stage_blind
+-- check_name: day_missing, day_partial, day_to_come, source_behind, duplicates, repeated_purchases, no_identity, identity_coverage, user_id_refused, merge_too_large, excluded, counts_differ, foreign_currency, event_vanished, stage_blind
 -- status: ok, info, warning or broken
 -- detail: what was seen, in words
 with daily as (
@@ -11,7 +11,12 @@ missing_days as (
     select
         b.source, c.day, 'day_missing' as check_name, 'broken' as status,
         'no data has landed for this day, though days before and after it have' as detail
-    from (select source, min(day) as first_day, max(day) as last_day from lake.days group by source) as b
+    from (
+        select source, min(day) as first_day, max(day) as last_day
+        from lake.days
+        where not coalesce(is_to_come, false)
+        group by source
+    ) as b
     inner join config.sources as k on b.source = k.source and k.kind in ('ga4', 'mixpanel')
     inner join config.calendar as c on c.day between b.first_day and b.last_day
     left join lake.days as l on b.source = l.source and c.day = l.day
@@ -22,15 +27,24 @@ partial_days as (
         source, day, 'day_partial' as check_name, 'info' as status,
         'only a part of this day has landed so far; rates are judged up to the last whole day' as detail
     from lake.days
-    where not is_complete
+    where not is_complete and not coalesce(is_to_come, false)
+),
+days_to_come as (
+    select
+        source, min(day) as day, 'day_to_come' as check_name, 'warning' as status,
+        sum(rows) || ' rows are dated on days that are still to come, up to ' || max(day)
+        || ': nothing is judged by them. Check how the source writes dates, and the clock here' as detail
+    from lake.days
+    where is_to_come
+    group by source
 ),
 late_sources as (
     select
         b.source, b.last_day as day, 'source_behind' as check_name, 'warning' as status,
-        'nothing has landed since this day, though other sources have data up to ' || a.last_day as detail
-    from (select source, max(day) as last_day from lake.days group by source) as b
+        'no whole day has landed since this one, though other sources have them up to ' || a.last_day as detail
+    from (select source, max(day) as last_day from lake.days where is_complete group by source) as b
     inner join config.sources as k on b.source = k.source and k.kind in ('ga4', 'mixpanel')
-    cross join (select max(day) as last_day from lake.days) as a
+    cross join (select max(day) as last_day from lake.days where is_complete) as a
     where b.last_day < a.last_day - 2
 ),
 duplicates as (
@@ -105,9 +119,10 @@ unreconciled as (
     select
         source, day, 'counts_differ' as check_name, 'warning' as status,
         'ours ' || sum(our_count) || ' events, the vendor ' || sum(vendor_count)
-        || ', unexplained; marts.reconciliation has them by event' as detail
+        || ', ' || min(reason) || '; marts.reconciliation has them by event' as detail
     from marts.reconciliation
-    where reason = 'unexplained'
+    -- an empty report is the vendor's word, and may be that of another property
+    where reason = 'unexplained' or reason like 'empty: %'
     group by source, day
 ),
 currencies as (
@@ -169,6 +184,8 @@ told as (
     select * from missing_days
     union all
     select * from partial_days
+    union all
+    select * from days_to_come
     union all
     select * from late_sources
     union all

@@ -12,7 +12,7 @@
 with recursive asked as (
     select
         v.source, j.journey_number, v.journey, v.first_day, v.last_day, v.step_number, v.stage,
-        v.vendor_users, s.stage_number, z.timezone
+        v.vendor_users, v.is_sampled, s.stage_number, z.timezone
     from lake.vendor_funnels as v
     inner join config.journeys as j on v.journey = j.journey
     inner join config.stages as s on j.journey_number = s.journey_number and v.stage = s.stage
@@ -46,6 +46,12 @@ counted as (
     from reached
     group by source, journey_number, step_number
 ),
+landed as (
+    select a.source, a.journey_number, count(distinct l.day) as days
+    from asked as a
+    inner join lake.days as l on a.source = l.source and l.day between a.first_day and a.last_day
+    group by a.source, a.journey_number
+),
 compared as (
     select
         a.source,
@@ -59,6 +65,10 @@ compared as (
         coalesce(c.our_users, 0) - a.vendor_users as difference,
         case
             when coalesce(c.our_users, 0) = a.vendor_users then 'equal'
+            when coalesce(l.days, 0) < a.last_day - a.first_day + 1
+                then 'only ' || coalesce(l.days, 0) || ' of ' || (a.last_day - a.first_day + 1)
+                    || ' days have landed'
+            when a.is_sampled then 'sampled'
             when coalesce(c.our_users, 0) > a.vendor_users
                 then 'the vendor leaves out users without engagement, and small groups'
             else 'the vendor counts users by its own reporting identity, modelled ones included'
@@ -67,5 +77,6 @@ compared as (
     left join counted as c
         on a.source = c.source and a.journey_number = c.journey_number
         and a.step_number = c.step_number
+    left join landed as l on a.source = l.source and a.journey_number = l.journey_number
 )
 select * from compared

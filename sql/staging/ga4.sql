@@ -3,7 +3,8 @@
 with picked as (
     select
         d.source,
-        e.user_pseudo_id as device_id,
+        e.user_pseudo_id as given_device_id,
+        real_id(e.user_pseudo_id) as device_id,
         nullif(trim(e.user_id), '') as user_id,
         e.event_timestamp as event_us,
         e.event_name,
@@ -62,13 +63,13 @@ described as (
         -- the purchase's own columns come first, the parameters where they are empty
         case
             when event_name = 'refund' then -abs(coalesce(
-                ecommerce.refund_value, value_param.double_value, value_param.float_value,
-                value_param.int_value
+                money_of(ecommerce.refund_value), money_of(value_param.double_value),
+                money_of(value_param.float_value), value_param.int_value
             ))
             else coalesce(
                 case when event_name in ('purchase', 'in_app_purchase')
-                    then ecommerce.purchase_revenue end,
-                value_param.double_value, value_param.float_value, value_param.int_value
+                    then money_of(ecommerce.purchase_revenue) end,
+                money_of(value_param.double_value), money_of(value_param.float_value), value_param.int_value
             )
         end as value,
         coalesce(ecommerce.transaction_id, transaction_param) as raw_transaction_id
@@ -78,7 +79,7 @@ identified as (
     select
         *,
         key_of(concat_ws(
-            '|', source, coalesce(device_id, ''), coalesce(user_id, ''), event_us, event_name,
+            '|', source, coalesce(given_device_id, ''), coalesce(user_id, ''), event_us, event_name,
             coalesce(ga_session_id::varchar, ''), coalesce(event_bundle_sequence_id::varchar, ''),
             coalesce(stream_id, ''), coalesce(batch_page_id::varchar, ''),
             coalesce(batch_ordering_id::varchar, ''), coalesce(batch_event_index::varchar, ''),

@@ -36,7 +36,7 @@ named as (
         p[14] as source_name,
         p[15] as medium,
         p[16] as campaign,
-        try_cast(coalesce(p[17], p[18], p[19]) as double) as value,
+        money_of(coalesce(p[17], p[18], p[19])) as value,
         p[20] as currency,
         coalesce(p[21], p[22]) as raw_transaction_id,
         p[23] = 'true' as is_new_user,
@@ -57,7 +57,11 @@ identified as (
         *,
         -- in projects made before 2023 `time` is the project's wall clock written as if it were UTC
         utc_of_wall(wall_us, timezone) as event_us,
-        replace(coalesce(given_device_id, anon_id, distinct_id), '$device:', '') as device_id,
+        coalesce(
+            real_id(replace(given_device_id, '$device:', '')),
+            real_id(replace(anon_id, '$device:', '')),
+            real_id(replace(distinct_id, '$device:', ''))
+        ) as device_id,
         coalesce(
             given_user_id,
             identified_id,

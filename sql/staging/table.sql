@@ -7,7 +7,7 @@ with picked as (
         r.at as event_us,
         coalesce(nullif(r.row[c.event_name], ''), k.event_name) as event_name,
         -- an empty cell is no value
-        coalesce(nullif(trim(r.row[c.device_id]), ''), k.device_id) as device_id,
+        real_id(coalesce(nullif(trim(r.row[c.device_id]), ''), k.device_id)) as device_id,
         coalesce(nullif(trim(r.row[c.user_id]), ''), k.user_id) as user_id,
         coalesce(nullif(trim(r.row[c.page]), ''), k.page) as page_text,
         coalesce(nullif(trim(r.row[c.vendor_session_id]), ''), k.vendor_session_id) as vendor_session_id,
@@ -20,7 +20,7 @@ with picked as (
         coalesce(nullif(trim(r.row[c.medium]), ''), k.medium) as medium,
         coalesce(nullif(trim(r.row[c.campaign]), ''), k.campaign) as campaign,
         try_cast(coalesce(nullif(trim(r.row[c.is_new_user]), ''), k.is_new_user) as boolean) as is_new_user,
-        try_cast(coalesce(nullif(trim(r.row[c.value]), ''), k.value) as double) as value,
+        money_of(coalesce(nullif(trim(r.row[c.value]), ''), k.value)) as value,
         coalesce(nullif(trim(r.row[c.currency]), ''), k.currency) as currency,
         coalesce(nullif(trim(r.row[c.transaction_id]), ''), k.transaction_id) as raw_transaction_id,
         -- the row as received, without the cells that were worked out beside it

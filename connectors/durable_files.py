@@ -1,0 +1,29 @@
+"""Files that are there whole or not at all, and what tells whether they still hold what was written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def replace_json(path: Path, body: Mapping[str, Any]) -> None:
+    """Write ``body`` beside ``path`` and rename it into place."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(body, indent=1, ensure_ascii=False), "utf-8")
+    sync_file(part)
+    os.replace(part, path)
+
+
+def sync_file(path: Path) -> None:
+    """Return when the file's content is on the disk, so that a rename cannot outrun it."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
