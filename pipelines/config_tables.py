@@ -88,10 +88,15 @@ def write_config(connection: duckdb.DuckDBPyConnection, config: WorldConfig) -> 
     table("placeholder_ids", {"id": text}, [{"id": each} for each in PLACEHOLDER_IDS])
     table(
         "sources",
-        {"source": text, "kind": text, "timezone": text},
+        {"source": text, "source_number": number, "kind": text, "timezone": text},
         [
-            {"source": name, "kind": kind, "timezone": config.zones.get(name, config.timezone)}
-            for name, kind, _ in config.sources
+            {
+                "source": name,
+                "source_number": place,
+                "kind": kind,
+                "timezone": config.zones.get(name, config.timezone),
+            }
+            for place, (name, kind, _) in enumerate(config.sources)
         ],
     )
     write_journeys(connection, config.numbered(), config.sources, config.sources_of)

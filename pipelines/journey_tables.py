@@ -67,7 +67,7 @@ def _generated(config: WorldConfig) -> list[GeneratedModel]:
     def excluded_by_rule(connection: duckdb.DuckDBPyConnection) -> None:
         make_excluded_events(connection, config.excludes.rules)
 
-    events = frozenset({"intermediate.events", "staging.events"})
+    events = frozenset({"intermediate.events", "intermediate.valued_events", "staging.events"})
     return [
         GeneratedModel(
             "intermediate.identity_clusters", frozenset({"intermediate.identity_links"}), identity_clusters

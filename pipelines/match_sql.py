@@ -99,7 +99,7 @@ def stage_events_query(journeys: Sequence[tuple[int, Journey, Sequence[str]]]) -
             ),
             exp.alias_(stage_expression(journey, "e"), "stage_number"),
             exp.alias_(amount_expression(journey, "e"), "amount"),
-        ).from_(exp.alias_(exp.table_("events", "intermediate"), "e", table=True))
+        ).from_(exp.alias_(_events_for(journey), "e", table=True))
         staged = staged.where(
             exp.column("source", "e").isin(*(exp.Literal.string(each) for each in sources)),
             exp.column("user_number", "e").is_(exp.null()).not_(),
@@ -146,6 +146,16 @@ def attempt_segments_query(journeys: Sequence[tuple[int, Journey]]) -> exp.Expr:
             )
         )
     return _union(selects)
+
+
+_TRAFFIC = {"channel", "medium", "source_name", "campaign"}
+
+
+def _events_for(journey: Journey) -> exp.Table:
+    """The view with what the match rules ask for: only some ask where a visit came from."""
+    fields = {each.field for stage in journey.stages for rule in stage.match for each in rule.conditions}
+    fields.add(journey.goal.value or "value")
+    return exp.table_("events" if fields & _TRAFFIC else "valued_events", "intermediate")
 
 
 def _union(selects: list[exp.Select]) -> exp.Expr:

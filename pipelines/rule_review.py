@@ -93,7 +93,7 @@ def _count(connection: duckdb.DuckDBPyConnection, condition: exp.Expr, sources: 
 
 def _event_names(connection: duckdb.DuckDBPyConnection) -> list[str]:
     rows = connection.execute(
-        "select event_name from intermediate.events where event_name is not null "
+        "select event_name from staging.events where event_name is not null "
         "group by event_name order by count(*) desc, event_name limit 500"
     ).fetchall()
     return [row[0] for row in rows]

@@ -1,5 +1,5 @@
 -- An event counted twice would count its visitor's step, and its money, twice.
 select event_number, count(*) as copies
-from intermediate.events
+from intermediate.keyed_events
 group by event_number
 having count(*) > 1

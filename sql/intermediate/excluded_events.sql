@@ -3,7 +3,7 @@ with of_machines as (
     select e.event_number, 'too many events in a day' as rule
     from staging.events as e
     inner join intermediate.machine_days as m
-        on e.device_number = m.device_number and local_day(e.event_us, 'UTC') = m.day
+        on e.device_number = m.device_number and e.event_us // 86400000000 = m.day_number
 ),
 together as (
     select event_number, rule from intermediate.excluded_by_rule

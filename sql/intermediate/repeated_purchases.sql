@@ -1,9 +1,8 @@
 -- One row per purchase that repeats an earlier one: same transaction id, user, source and event.
 -- Reloaded confirmation pages send them; refunds are not repeats.
 with purchases as (
-    select e.event_number, k.user_number, e.source, e.event_name, e.transaction_id, e.event_us, e.event_seq
-    from staging.events as e
-    inner join intermediate.event_users as k on e.event_number = k.event_number
+    select e.event_number, e.user_number, e.source, e.event_name, e.transaction_id, e.event_us, e.event_seq
+    from intermediate.identified_events as e
     where e.is_revenue and e.transaction_id is not null and coalesce(e.value, 0) >= 0
         and e.event_name <> 'refund'
 ),

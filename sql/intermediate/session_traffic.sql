@@ -1,23 +1,17 @@
 -- One row per session that says where it came from: the first of its events that does.
 with told as (
-    select
-        k.session_number,
-        e.event_us, e.event_seq, e.event_number,
-        e.given_channel, e.source_name, e.medium, e.campaign
-    from staging.events as e
-    inner join intermediate.keyed_events as k on e.event_number = k.event_number
-    where k.session_number is not null
-        and (e.medium is not null or e.source_name is not null or e.given_channel is not null)
-),
-numbered as (
-    select
-        *,
-        row_number() over (
-            partition by session_number order by event_us, event_seq, event_number
-        ) as place
-    from told
+    select session_number, min(event_us) as first_us
+    from intermediate.keyed_events
+    where has_traffic and session_number is not null
+    group by session_number
 ),
 first_told as (
-    select session_number, given_channel, source_name, medium, campaign from numbered where place = 1
+    select k.session_number, arg_min(k.event_number, (k.event_seq, k.event_number)) as event_number
+    from intermediate.keyed_events as k
+    inner join told as t on k.session_number = t.session_number and k.event_us = t.first_us
+    where k.has_traffic
+    group by k.session_number
 )
-select * from first_told
+select f.session_number, e.given_channel, e.source_name, e.medium, e.campaign
+from first_told as f
+inner join staging.events as e on f.event_number = e.event_number

@@ -48,6 +48,5 @@ select
     e.value,
     e.currency,
     e.transaction_id,
-    s.properties::json as properties
+    e.properties::json as properties
 from intermediate.events as e
-inner join staging.events as s on e.event_number = s.event_number

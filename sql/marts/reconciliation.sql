@@ -13,10 +13,9 @@ with ours as (
         e.event_name,
         count(*) as our_count,
         sum(e.copies - 1) as duplicates,
-        count(*) filter (where k.found_by = 'nobody') as nobody
-    from staging.events as e
+        count(*) filter (where e.found_by = 'nobody') as nobody
+    from intermediate.identified_events as e
     inner join config.sources as z on e.source = z.source
-    inner join intermediate.event_users as k on e.event_number = k.event_number
     where e.source in (select source from lake.vendor_days)
     group by e.source, local_day(e.event_us, z.timezone), e.event_name
 ),

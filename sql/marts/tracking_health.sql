@@ -132,12 +132,18 @@ currencies as (
     from daily
     where foreign_values > 0
 ),
+event_quarters as (
+    select source, event_name, event_us // 900000000 as quarter, count(*) as events
+    from staging.events
+    group by source, event_name, event_us // 900000000
+),
 event_days as (
     select
-        e.source, e.event_name, local_day(e.event_us, s.timezone) as day, count(*) as events
-    from staging.events as e
+        e.source, e.event_name, local_day(e.quarter * 900000000, s.timezone) as day,
+        sum(e.events)::bigint as events
+    from event_quarters as e
     cross join config.settings as s
-    group by e.source, e.event_name, local_day(e.event_us, s.timezone)
+    group by e.source, e.event_name, local_day(e.quarter * 900000000, s.timezone)
 ),
 spread as (
     select n.source, n.event_name, d.day, coalesce(x.events, 0) as events

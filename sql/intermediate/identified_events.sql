@@ -1,8 +1,9 @@
--- One row per event: the person behind it, NULL where nothing identifies anybody.
+-- One row per staged event, with the person behind it: NULL where nothing identifies anybody.
 -- Own user id first, then the session's, then the device's owner, then the device itself.
 -- found_by: which of them it was: user, session, owner, device, or nobody
+-- materialized: view
 select
-    e.event_number,
+    e.*,
     coalesce(u.user_number, s.user_number, d.user_number, e.device_number) as user_number,
     case
         when u.user_number is not null then 'user'
