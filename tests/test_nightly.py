@@ -17,6 +17,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
+from uuid import uuid4
 
 import duckdb
 import httpx
@@ -395,14 +396,24 @@ class Platform:
         subprocess.run([sys.executable, "-c", code, name], env=self.env | {"IT": text}, cwd=ROOT, check=True)
 
     def get(self, path: str) -> Any:
-        return self.api.get(path).raise_for_status().json()
+        return self.ask("GET", path, None)
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
-        return self.api.post(path, json=body).raise_for_status().json()
+        return self.ask("POST", path, body)
+
+    def ask(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
+        """Ask as Prefect's own client does: its SQLite is locked at times, it says 503 and means "again"."""
+        for wait in (0.2, 0.5, 1.0, 2.0, 4.0, 8.0):
+            answer = self.api.request(method, path, json=body)
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                break
+            time.sleep(wait)
+        return answer.raise_for_status().json()
 
     def run(self, deployment: str, workspace: Path) -> dict[str, Any]:
         """Trigger a run and wait until it is over."""
-        body = {"parameters": {"workspace": str(workspace)}, "state": {"type": "SCHEDULED"}}
+        once = {"idempotency_key": str(uuid4())}  # asked twice, it still is one run
+        body = {"parameters": {"workspace": str(workspace)}, "state": {"type": "SCHEDULED"}} | once
         run: dict[str, Any] = self.post(f"/deployments/{deployment}/create_flow_run", body)
         end = time.monotonic() + RUN_SECONDS
         while run["state"]["type"] not in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED"):
@@ -452,7 +463,7 @@ def platform(tmp_path: Path) -> Iterator[Platform]:
     server = ["server", "start", "--host", "127.0.0.1", "--port", str(port)]
     with (
         started(server, env, folder / "server.log") as process,
-        httpx.Client(base_url=url, trust_env=False) as api,
+        httpx.Client(base_url=url, trust_env=False, timeout=60) as api,
     ):
         wait_for(api, process, folder / "server.log")
         prefect(["work-pool", "create", "painpoints", "--type", "process"], env)
