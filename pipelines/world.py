@@ -65,7 +65,8 @@ def build_world(
         )
         build_tables(connection, config)
         names = ("events", "sessions", "stage_visits", "attempts", "stage_funnel", "stage_paths")
-        tables = {name: connection.execute(f"select * from marts.{name}").df() for name in names}
+        cohorts = ("stage_cohorts", "stage_delays")
+        tables = {name: connection.execute(f"select * from marts.{name}").df() for name in names + cohorts}
         tables["users"] = connection.execute(
             "select distinct user_key, device_id from marts.events where user_key is not null"
         ).df()

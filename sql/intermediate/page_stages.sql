@@ -1,0 +1,25 @@
+-- One row per journey and page on which somebody's recording ended: the stage most of the page's events belong to.
+-- A recording knows no events, only pages. Pages without any event of a stage belong to none.
+with asked as (
+    select distinct exit_page as page from staging.recordings where exit_page is not null
+),
+paged as (
+    select e.event_number, e.page
+    from staging.events as e
+    inner join asked as a on e.page = a.page
+),
+counted as (
+    select s.journey_number, p.page, s.stage_number, count(*) as events
+    from intermediate.stage_events as s
+    inner join paged as p on s.event_number = p.event_number
+    group by s.journey_number, p.page, s.stage_number
+),
+ranked as (
+    select
+        *,
+        row_number() over (
+            partition by journey_number, page order by events desc, stage_number
+        ) as place
+    from counted
+)
+select journey_number, page, stage_number, events from ranked where place = 1
