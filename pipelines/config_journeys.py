@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from models.durations import microseconds
 from models.journey import Journey
+from pipelines.stage_classes import class_digits
 from pipelines.warehouse import replace_table
 
 
@@ -25,6 +26,7 @@ def write_journeys(
         replace_table(connection, f"config.{name}", pa.schema(list(columns.items())), rows)
 
     text, number, flag = pa.string(), pa.int64(), pa.bool_()
+    digits = class_digits(numbered)
     table(
         "journeys",
         {
@@ -35,6 +37,8 @@ def write_journeys(
             "window_us": number,
             "entry_stage_number": number,
             "goal_stage_number": number,
+            "class_factor": number,
+            "class_base": number,
         },
         [
             {
@@ -45,6 +49,8 @@ def write_journeys(
                 "window_us": microseconds(journey.window),
                 "entry_stage_number": journey.entry_stage.number,
                 "goal_stage_number": journey.goal.number,
+                "class_factor": digits[index].factor if index in digits else 1,
+                "class_base": digits[index].base if index in digits else 1,
             }
             for index, journey in numbered
         ],

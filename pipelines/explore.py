@@ -7,9 +7,9 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
+from pipelines.engine_functions import FUNCTIONS
 from pipelines.errors import NothingLanded, PainpointsError
 from pipelines.funnel import funnel
-from pipelines.warehouse import FUNCTIONS
 from pipelines.workspace import open_workspace
 
 __all__ = ["connect", "funnel", "journey_map", "pain_points"]

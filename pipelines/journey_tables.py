@@ -13,7 +13,7 @@ from models.clusters import cluster_ids
 from models.fitness import path_fitness
 from pipelines.config_tables import IDS_PER_PERSON_LIMIT, WorldConfig, write_config
 from pipelines.exclusion import make_excluded_events
-from pipelines.match_sql import attempt_segments_query, stage_events_query
+from pipelines.match_sql import attempt_segments_query
 from pipelines.sql_models import (
     GeneratedModel,
     Model,
@@ -21,6 +21,11 @@ from pipelines.sql_models import (
     build_models,
     read_models,
     run_checks,
+)
+from pipelines.stage_classes import (
+    classified_events_query,
+    goal_events_query,
+    session_stage_events_query,
 )
 from pipelines.warehouse import replace_table
 
@@ -49,10 +54,19 @@ def build_tables(
 def _generated(config: WorldConfig) -> list[GeneratedModel]:
     journeys = config.numbered()
 
-    def stage_events(connection: duckdb.DuckDBPyConnection) -> None:
-        with_sources = [(n, journey, config.sources_of[journey.name]) for n, journey in journeys]
-        query = stage_events_query(with_sources).sql("duckdb")
-        connection.execute(f"create or replace table intermediate.stage_events as {query}")
+    with_sources = [(n, journey, config.sources_of[journey.name]) for n, journey in journeys]
+
+    def classified_events(connection: duckdb.DuckDBPyConnection) -> None:
+        query = classified_events_query(with_sources).sql("duckdb")
+        connection.execute(f"create or replace view intermediate.classified_events as {query}")
+
+    def session_stage_events(connection: duckdb.DuckDBPyConnection) -> None:
+        query = session_stage_events_query(with_sources).sql("duckdb")
+        connection.execute(f"create or replace table intermediate.session_stage_events as {query}")
+
+    def goal_events(connection: duckdb.DuckDBPyConnection) -> None:
+        query = goal_events_query(journeys).sql("duckdb")
+        connection.execute(f"create or replace table intermediate.goal_events as {query}")
 
     def attempt_segments(connection: duckdb.DuckDBPyConnection) -> None:
         query = attempt_segments_query(journeys).sql("duckdb")
@@ -73,10 +87,16 @@ def _generated(config: WorldConfig) -> list[GeneratedModel]:
             "intermediate.identity_clusters", frozenset({"intermediate.identity_links"}), identity_clusters
         ),
         GeneratedModel("intermediate.excluded_by_rule", frozenset({"staging.events"}), excluded_by_rule),
-        GeneratedModel("intermediate.stage_events", events, stage_events),
+        GeneratedModel(
+            "intermediate.classified_events",
+            frozenset({"intermediate.identified_events"}),
+            classified_events,
+        ),
+        GeneratedModel("intermediate.session_stage_events", events, session_stage_events),
+        GeneratedModel("intermediate.goal_events", events | {"intermediate.stage_events"}, goal_events),
         GeneratedModel(
             "intermediate.attempt_segments",
-            events | {"intermediate.attempt_openings"},
+            events | {"intermediate.attempt_openings", "intermediate.opening_events"},
             attempt_segments,
         ),
         GeneratedModel("intermediate.path_fitness", frozenset({"intermediate.attempts"}), fitness),

@@ -58,13 +58,6 @@ def stage_expression(journey: Journey, table: str) -> exp.Expr:
     return case
 
 
-def amount_expression(journey: Journey, table: str) -> exp.Expr:
-    """Money of an event at the goal, in the workspace's currency: the goal's ``value`` field."""
-    field = journey.goal.value or "value"
-    number = exp.Anonymous(this="money_of", expressions=[field_expression(field, table)])
-    return exp.Mul(this=number, expression=exp.column("fx_rate", table))
-
-
 def persona_expression(journey: Journey, table: str) -> exp.Expr:
     """The first persona whose ``where`` matches, else ``default``."""
     default = exp.Literal.string("default")
@@ -74,39 +67,6 @@ def persona_expression(journey: Journey, table: str) -> exp.Expr:
     for persona in journey.personas:
         case = case.when(rule_expression([persona.where], table), exp.Literal.string(persona.name))
     return case.else_(default)
-
-
-def stage_events_query(journeys: Sequence[tuple[int, Journey, Sequence[str]]]) -> exp.Expr:
-    """One row per event and journey stage it belongs to, over ``intermediate.events``.
-
-    ``journeys`` are (number, journey, names of its sources).
-    """
-    selects = []
-    for number, journey, sources in journeys:
-        staged = exp.select(
-            exp.Literal.number(number).as_("journey_number"),
-            *(
-                exp.column(name, "e")
-                for name in (
-                    "event_number",
-                    "source",
-                    "user_number",
-                    "session_number",
-                    "event_us",
-                    "event_seq",
-                    "transaction_id",
-                )
-            ),
-            exp.alias_(stage_expression(journey, "e"), "stage_number"),
-            exp.alias_(amount_expression(journey, "e"), "amount"),
-        ).from_(exp.alias_(_events_for(journey), "e", table=True))
-        staged = staged.where(
-            exp.column("source", "e").isin(*(exp.Literal.string(each) for each in sources)),
-            exp.column("user_number", "e").is_(exp.null()).not_(),
-            rule_expression([rule for stage in journey.stages for rule in stage.match], "e"),
-        )
-        selects.append(with_properties(staged))
-    return _union(selects)
 
 
 def attempt_segments_query(journeys: Sequence[tuple[int, Journey]]) -> exp.Expr:
@@ -131,9 +91,16 @@ def attempt_segments_query(journeys: Sequence[tuple[int, Journey]]) -> exp.Expr:
                 )
                 .from_(exp.alias_(exp.table_("attempt_openings", "intermediate"), "o", table=True))
                 .join(
+                    exp.alias_(exp.table_("opening_events", "intermediate"), "f", table=True),
+                    on=exp.EQ(
+                        this=exp.column("attempt_number", "o"),
+                        expression=exp.column("attempt_number", "f"),
+                    ),
+                )
+                .join(
                     exp.alias_(exp.table_("events", "intermediate"), "e", table=True),
                     on=exp.EQ(
-                        this=exp.column("first_event_number", "o"),
+                        this=exp.column("event_number", "f"),
                         expression=exp.column("event_number", "e"),
                     ),
                 )
@@ -145,20 +112,10 @@ def attempt_segments_query(journeys: Sequence[tuple[int, Journey]]) -> exp.Expr:
                 )
             )
         )
-    return _union(selects)
+    return union_of(selects)
 
 
-_TRAFFIC = {"channel", "medium", "source_name", "campaign"}
-
-
-def _events_for(journey: Journey) -> exp.Table:
-    """The view with what the match rules ask for: only some ask where a visit came from."""
-    fields = {each.field for stage in journey.stages for rule in stage.match for each in rule.conditions}
-    fields.add(journey.goal.value or "value")
-    return exp.table_("events" if fields & _TRAFFIC else "valued_events", "intermediate")
-
-
-def _union(selects: list[exp.Select]) -> exp.Expr:
+def union_of(selects: list[exp.Select]) -> exp.Expr:
     union: exp.Expr = selects[0]
     for each in selects[1:]:
         union = exp.union(union, each, distinct=False)

@@ -14,13 +14,14 @@ import duckdb
 
 from connectors.landing import Manifest
 from pipelines.config_tables import landed_day, write_days
+from pipelines.engine_functions import FUNCTIONS
 from pipelines.errors import NothingLanded
 from pipelines.settings import EngineSettings
 from pipelines.source_settings import Source
 from pipelines.sql_models import Progress
 from pipelines.staging_day import STAGINGS, DayToStage, Staging, file_list, is_staged, stage_share
 from pipelines.vendor_reports import gather_reports
-from pipelines.warehouse import FUNCTIONS, machine_memory_bytes, quoted, replace_table
+from pipelines.warehouse import machine_memory_bytes, quoted, replace_table
 from pipelines.workspace import Workspace
 
 

@@ -12,35 +12,9 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from pipelines.engine_functions import FUNCTIONS
 from pipelines.errors import PainpointsError
-from pipelines.placeholders import PLACEHOLDER_IDS
 from pipelines.settings import EngineSettings
-
-_PLACEHOLDERS = ", ".join("'" + each.replace("'", "''") + "'" for each in PLACEHOLDER_IDS)
-
-# The functions in which the models differ from engine to engine; on Spark they are SQL functions too.
-FUNCTIONS = (
-    # 60 bits of an MD5 as an integer: a portable digest, fast to join; collisions are checked
-    "create or replace macro key_of(text) as ('0x' || substr(md5(text), 1, 15))::bigint",
-    "create or replace macro key_text(number) as lpad(lower(hex(number::bigint)), 15, '0')",
-    "create or replace macro key_number(key) as ('0x' || key)::bigint",
-    "create or replace macro moment(us) as make_timestamp(us::bigint)",
-    "create or replace macro local_day(us, zone) as "
-    "(make_timestamp(us::bigint) at time zone 'UTC' at time zone zone)::date",
-    "create or replace macro utc_of_wall(us, zone) as epoch_us(make_timestamp(us::bigint) at time zone zone)",
-    # an id that a tool made up for a device (Mixpanel's "$device:" ids, UUIDs), rather than a person's
-    "create or replace macro is_device_id(id) as "
-    "starts_with(id, '$device:') or regexp_matches(id, '^[0-9a-fA-F]{6,}-[0-9a-fA-F-]{10,}$')",
-    # an id as sent, NULL where it is empty or a placeholder that strangers share
-    "create or replace macro real_id(id) as "
-    f"case when lower(trim(id)) not in ({_PLACEHOLDERS}) then trim(id) end",
-    # money is a number: NaN, and what is beyond all numbers, would spoil every sum
-    "create or replace macro money_of(cell) as "
-    "case when isfinite(try_cast(cell as double)) then try_cast(cell as double) end",
-    # a key may hold any character: a JSON pointer (RFC 6901), in which none is a wildcard
-    "create or replace macro property(properties, name) as json_extract_string("
-    "properties::json, '/' || replace(replace(name, '~', '~0'), '/', '~1'))",
-)
 
 SCHEMAS = ("raw", "lake", "config", "staging", "intermediate", "marts", "checks", "state")
 

@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.funnel_rules import Exclusion, FunnelRules
+from pipelines.engine_functions import FUNCTIONS
 from pipelines.funnel import Asked, run_funnel
 from pipelines.funnel_query import FunnelSelection
 from pipelines.funnel_result import FunnelResult
 from pipelines.funnel_steps import Step, parse_matcher, parse_steps
-from pipelines.warehouse import FUNCTIONS
 
 START = datetime(2026, 3, 28, 22, 30, tzinfo=UTC)  # half an hour before a midnight of Madrid
 SECOND = 1_000_000

@@ -18,11 +18,11 @@ import pyarrow as pa
 import pytest
 from conftest import Painpoints, make_workspace
 
+from pipelines.engine_functions import FUNCTIONS
 from pipelines.errors import PainpointsError
 from pipelines.explore import funnel
 from pipelines.funnel import Exclude, chosen_options, run_funnel, spell_out
 from pipelines.funnel_result import FunnelResult
-from pipelines.warehouse import FUNCTIONS
 from pipelines.workspace import Workspace, open_workspace
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)

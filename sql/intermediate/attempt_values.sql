@@ -6,10 +6,8 @@ with goal_events as (
         coalesce(e.transaction_id, key_text(e.event_number)) as transaction,
         max(e.amount) as amount
     from intermediate.attempt_openings as o
-    inner join config.journeys as j on o.journey_number = j.journey_number
-    inner join intermediate.stage_events as e
+    inner join intermediate.goal_events as e
         on o.journey_number = e.journey_number and o.user_number = e.user_number
-        and j.goal_stage_number = e.stage_number
         and e.event_us >= o.converted_us and e.event_us <= o.goal_session_ended_us
     where o.converts
     group by o.attempt_number, coalesce(e.transaction_id, key_text(e.event_number))

@@ -44,7 +44,7 @@ candidates as (
 ended as (
     select
         a.journey_number, a.user_number, a.lane_number, a.visit_number, a.session_number,
-        a.stage_number, a.entered_us, a.session_started_us, a.first_event_number, a.closes_us,
+        a.source_number, a.stage_number, a.entered_us, a.entered_seq, a.session_started_us, a.closes_us,
         a.converts,
         case when a.converts then a.goal_visit_number end as goal_visit_number,
         case when a.converts then a.goal_us end as converted_us,

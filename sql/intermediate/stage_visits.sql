@@ -1,45 +1,48 @@
--- One row per stage visit: within a session, a run of a user's events in one stage of a journey.
--- Events of no stage neither belong to a visit nor break it: they are not in stage_events.
-with ordered as (
+-- One row per stage visit: within a session, a run of a person's events in one stage of a journey.
+-- Events of no stage neither belong to a visit nor break it: they are not among the stage moments.
+with apart as (
     select
-        *,
-        lag(stage_number) over (
-            partition by journey_number, user_number, session_number
-            order by event_us, event_seq, stage_number, event_number
-        ) as previous_stage_number,
-        row_number() over (
-            partition by journey_number, user_number, session_number
-            order by event_us, event_seq, stage_number, event_number
-        ) as place
-    from intermediate.stage_events
+        j.journey_number, m.user_number, m.source_number, m.session_number,
+        -- what is in order by the stages of all journeys is not always so by those of one
+        list_sort(moments_in_stages(
+            moments_in_journey(m.stage_moments, j.class_factor, j.class_base)
+        )) as moments
+    from intermediate.session_moments as m
+    cross join config.journeys as j
+    where len(m.stage_moments) > 0
+    union all
+    -- journeys that ask of an event what only its session knows
+    select
+        journey_number, user_number, source_number, session_number,
+        list_sort(list(moment_of(event_us, event_seq, stage_number, false, false))) as moments
+    from intermediate.session_stage_events
+    group by journey_number, user_number, source_number, session_number
 ),
-runs as (
+marked as (
+    select *, starts_of_runs(moments) as starts from apart where len(moments) > 0
+),
+parted as (
     select
-        *,
-        sum(case when previous_stage_number = stage_number then 0 else 1 end) over (
-            partition by journey_number, user_number, session_number order by place
-            rows between unbounded preceding and current row
-        ) as run_number
-    from ordered
+        journey_number, user_number, source_number, session_number,
+        unnest(cut_at(moments, starts)) as moments
+    from marked
 ),
 visits as (
     select
-        journey_number, user_number, session_number, run_number,
-        min(stage_number) as stage_number,
-        min(event_us) as entered_us,
-        max(event_us) as left_us,
-        count(*) as event_count,
-        arg_min(event_number, place) as first_event_number,
-        arg_min(event_seq, place) as first_event_seq
-    from runs
-    group by journey_number, user_number, session_number, run_number
+        journey_number, user_number, source_number, session_number,
+        moment_class(moments[1]) as stage_number,
+        moment_us(moments[1]) as entered_us,
+        moment_seq(moments[1]) as entered_seq,
+        moment_us(moments[-1]) as left_us,
+        len(moments) as event_count
+    from parted
 ),
 numbered as (
     select
         *,
         row_number() over (
             partition by journey_number, user_number
-            order by entered_us, first_event_seq, stage_number, session_number, run_number
+            order by entered_us, entered_seq, stage_number, session_number
         ) as visit_number
     from visits
 )

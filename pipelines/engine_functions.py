@@ -1,0 +1,66 @@
+"""The few functions in which the models differ from engine to engine: SQL functions on each of them."""
+
+from __future__ import annotations
+
+from pipelines.placeholders import PLACEHOLDER_IDS
+
+_PLACEHOLDERS = ", ".join("'" + each.replace("'", "''") + "'" for each in PLACEHOLDER_IDS)
+
+# A moment is an event as one number: its time (microseconds since 1970, UTC), its order within that time,
+# its stage in every journey, and two flags. Numbers sort several times faster than rows, and lists of them
+# are cut and filtered without looking anything up.
+MOST_CLASSES = 2**41
+_CLASS, _SEQ, _TIME = 2, 43, 67
+_HAS_TRAFFIC, _HAS_PAGE = 1, 2
+
+FUNCTIONS = (
+    # 60 bits of an MD5 as an integer: a portable digest, fast to join; collisions are checked
+    "create or replace macro key_of(text) as ('0x' || substr(md5(text), 1, 15))::bigint",
+    "create or replace macro key_text(number) as lpad(lower(hex(number::bigint)), 15, '0')",
+    "create or replace macro key_number(key) as ('0x' || key)::bigint",
+    "create or replace macro moment(us) as make_timestamp(us::bigint)",
+    "create or replace macro local_day(us, zone) as "
+    "(make_timestamp(us::bigint) at time zone 'UTC' at time zone zone)::date",
+    "create or replace macro utc_of_wall(us, zone) as epoch_us(make_timestamp(us::bigint) at time zone zone)",
+    # an id that a tool made up for a device (Mixpanel's "$device:" ids, UUIDs), rather than a person's
+    "create or replace macro is_device_id(id) as "
+    "starts_with(id, '$device:') or regexp_matches(id, '^[0-9a-fA-F]{6,}-[0-9a-fA-F-]{10,}$')",
+    # an id as sent, NULL where it is empty or a placeholder that strangers share
+    "create or replace macro real_id(id) as "
+    f"case when lower(trim(id)) not in ({_PLACEHOLDERS}) then trim(id) end",
+    # money is a number: NaN, and what is beyond all numbers, would spoil every sum
+    "create or replace macro money_of(cell) as "
+    "case when isfinite(try_cast(cell as double)) then try_cast(cell as double) end",
+    # a key may hold any character: a JSON pointer (RFC 6901), in which none is a wildcard
+    "create or replace macro property(properties, name) as json_extract_string("
+    "properties::json, '/' || replace(replace(name, '~', '~0'), '/', '~1'))",
+    # --- moments
+    "create or replace macro moment_of(us, seq, class, has_page, has_traffic) as "
+    f"(us::hugeint << {_TIME}) | (seq::hugeint << {_SEQ}) | ((class::bigint << {_CLASS}) | "
+    f"(case when has_page then {_HAS_PAGE} else 0 end) | "
+    f"(case when has_traffic then {_HAS_TRAFFIC} else 0 end))::hugeint",
+    f"create or replace macro moment_us(moment) as (moment >> {_TIME})::bigint",
+    f"create or replace macro moment_seq(moment) as ((moment >> {_SEQ}) & {2 ** (_TIME - _SEQ) - 1})::bigint",
+    f"create or replace macro moment_class(moment) as ((moment >> {_CLASS}) & {MOST_CLASSES - 1})::bigint",
+    # the same moment with its stage in one journey for a class
+    "create or replace macro moment_in_journey(moment, factor, base) as "
+    f"((moment >> {_SEQ}) << {_SEQ}) | (((moment_class(moment) // factor) % base) << {_CLASS})::hugeint",
+    "create or replace macro moments_with_page(moments) as "
+    f"list_filter(moments, lambda moment: moment & {_HAS_PAGE} <> 0)",
+    "create or replace macro moments_with_traffic(moments) as "
+    f"list_filter(moments, lambda moment: moment & {_HAS_TRAFFIC} <> 0)",
+    "create or replace macro moments_in_stages(moments) as "
+    "list_filter(moments, lambda moment: moment_class(moment) > 0)",
+    "create or replace macro moments_in_journey(moments, factor, base) as "
+    "list_transform(moments, lambda moment: moment_in_journey(moment, factor, base))",
+    # places (from 1) in an ordered list at which a new part starts, and the list cut there
+    "create or replace macro starts_after_gaps(moments, gap_us) as list_filter(range(1, len(moments) + 1), "
+    "lambda place: place = 1 or moment_us(moments[place]) - moment_us(moments[place - 1]) > gap_us)",
+    "create or replace macro starts_of_runs(moments) as list_filter(range(1, len(moments) + 1), "
+    "lambda place: place = 1 or moment_class(moments[place]) <> moment_class(moments[place - 1]))",
+    "create or replace macro cut_at(items, starts) as list_transform(starts, "
+    "lambda start, n: items[start : coalesce(starts[n + 1] - 1, len(items))])",
+    # an event's order among those of one time: the vendor's, then the digest
+    "create or replace macro place_of(seq, event_number) as (seq::hugeint << 60) | event_number::hugeint",
+    f"create or replace macro number_in(place) as (place & {2**60 - 1})::bigint",
+)
