@@ -1,7 +1,8 @@
-"""From the daily cube to the night's findings: a pure function, the seat of the method."""
+"""From cohorts to the night's findings: a pure function, the seat of the method."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -9,43 +10,53 @@ from datetime import date, timedelta
 import numpy as np
 
 from models.baseline import PRIOR_SHOCK
-from models.cube import Bools, Floats, Slice, SliceSet, TransitionCube
+from models.blind_cells import unseen_cells
+from models.cohorts import SETTLE_DAYS, CohortCube, CountCube
 from models.evidence import benjamini_hochberg
-from models.finding import Exclusion, Finding, Kind, OpenFinding
-from models.losses import loss_of
+from models.finding import Exclusion, Finding, Kind, OpenFinding, Unseen
+from models.losses import Loss, loss_of
+from models.reference import OpenCells, Reference, make_reference, reference_cells
 from models.scan import (
     Recent,
-    Reference,
     Shortfall,
     explain_away,
-    make_reference,
     recent_counts,
     scan_regressions,
-    since,
+    shortfall_of,
     sure_gap,
 )
+from models.slices import Bools, Floats, Slice, SliceSet, overlap
 from models.standing import STANDING_DAYS, Gap, scan_standing_gaps
 
-SEGMENT_DEPTH = 2
+SEGMENT_DEPTH = 3
 RECENT_DAYS = 7
 FULL_BASELINE_DAYS = 28
 SAME_SEGMENT_OVERLAP = 0.5
 SAME_START = timedelta(days=4)
+MEMORY_DAYS = 120  # of the past are looked at: the baseline of a finding open for weeks, and its days
 
 
 @dataclass(frozen=True)
 class DetectorSettings:
-    """``false_discovery_rate`` of one night, ``margin`` the relative shortfall too small to matter."""
+    """How findings are judged.
+
+    ``false_discovery_rate`` is the level of the Benjamini-Hochberg procedure on a night's standing gaps,
+    ``margin`` the relative shortfall too small to matter. ``alpha`` is the p-value, over all that is
+    scanned in a night, below which a fall is told; ``alpha_to_stay`` that of one already told.
+    """
 
     false_discovery_rate: float = 0.0005
     margin: float = 0.02
+    alpha: float = 0.005
+    alpha_to_stay: float = 0.05
 
 
 @dataclass(frozen=True)
 class Explained:
-    """What is expected of a transition once tonight's findings are known: rates (leaves, days), or None
-    with too little history, and the cells of the regressions found."""
+    """What is expected of a transition once tonight's findings are known: its counts as far as seen and
+    rates (leaves, days), or None with too little history, and the cells of the regressions found."""
 
+    counts: CountCube
     rates: Floats | None
     cells: Bools
 
@@ -59,7 +70,7 @@ class Judgement:
 
 
 def find_pain_points(
-    cubes: Sequence[TransitionCube],
+    cubes: Sequence[CohortCube],
     ideals: Mapping[tuple[str, str, str], float],
     open_findings: Sequence[OpenFinding],
     settings: DetectorSettings,
@@ -67,9 +78,8 @@ def find_pain_points(
 ) -> Judgement:
     """The findings of one night.
 
-    ``cubes`` hold matured attempts only, up to the night; ``ideals`` maps (journey, persona, stage b)
-    to the ideal conversion at b. ``slices`` may be given, per transition, to spare making them again
-    for every night of a replay.
+    ``cubes`` end with the night; ``ideals`` maps (journey, persona, stage b) to the ideal conversion at
+    b. ``slices`` may be given, per transition, to spare making them again for every night of a replay.
     """
     scans = [
         _scan(
@@ -78,24 +88,30 @@ def find_pain_points(
             ideals.get((cube.journey, cube.persona, cube.next_stage)),
             [each for each in open_findings if each.transition == cube.transition],
             settings,
+            len(cubes),
         )
         for cube in cubes
     ]
     # scans that found nothing belong to the family as well: their p-values count as 1
-    p_values = [each.finding.p_value for scan in scans for each in scan.candidates]
-    quiet = max(sum(scan.tests for scan in scans) - len(p_values), 0)
-    q_values = iter(benjamini_hochberg(np.array(p_values + [1.0] * quiet)).tolist())
+    gaps = [each.finding.p_value for scan in scans for each in scan.candidates if each.fall is None]
+    quiet = max(sum(scan.standing_tests for scan in scans) - len(gaps), 0)
+    q_values = iter(benjamini_hochberg(np.array(gaps + [1.0] * quiet)).tolist())
     findings = []
     explained = {}
     for cube, scan in zip(cubes, scans, strict=True):
         told = []
         for each in scan.candidates:
-            finding = replace(each.finding, q_value=next(q_values))
-            sure = finding.q_value <= settings.false_discovery_rate and finding.lost_low > 0
-            if sure and not finding.is_over:
+            if each.fall is None:
+                finding = replace(each.finding, q_value=next(q_values))
+                is_sure = finding.q_value <= settings.false_discovery_rate
+            else:
+                finding = replace(each.finding, q_value=min(each.finding.p_value, 1.0))
+                least = settings.alpha_to_stay if finding.carries else settings.alpha
+                is_sure = finding.p_value <= least
+            if is_sure and finding.lost_low > 0 and not finding.is_over:
                 findings.append(finding)
                 told.append(each)
-        explained[cube.transition] = _explained_by(cube, scan, told)
+        explained[cube.transition] = _explained_by(scan, told)
     return Judgement(tuple(sorted(findings, key=lambda each: -each.lost_low)), explained)
 
 
@@ -109,43 +125,58 @@ class _Candidate:
 
 @dataclass(frozen=True)
 class _Scan:
-    """What the scans of one transition brought; ``tests`` is how many there were."""
+    """What the scans of one transition brought; ``standing_tests`` is how many gaps were looked for."""
 
     candidates: tuple[_Candidate, ...]
-    tests: int
+    standing_tests: int
+    counts: CountCube
     reference: Reference | None
 
 
-def _explained_by(cube: TransitionCube, scan: _Scan, told: Sequence[_Candidate]) -> Explained:
+def _explained_by(scan: _Scan, told: Sequence[_Candidate]) -> Explained:
     # only what is told explains: a finding that is not told again must not hide in its own effect
-    cells: Bools = np.zeros(cube.matured.shape, dtype=np.bool_)
+    cells: Bools = np.zeros(scan.counts.trials.shape, dtype=np.bool_)
     if scan.reference is None:
-        return Explained(None, cells)
+        return Explained(scan.counts, None, cells)
     rates = scan.reference.rates
     for fall in (each.fall for each in told if each.fall is not None):
-        rates = explain_away(cube, rates, fall)
+        rates = explain_away(rates, fall)
         cells |= fall.cells
-    return Explained(rates, cells)
+    return Explained(scan.counts, rates, cells)
 
 
 def _scan(
-    cube: TransitionCube,
+    cube: CohortCube,
     slices: SliceSet,
     ideal: float | None,
     earlier: Sequence[OpenFinding],
     settings: DetectorSettings,
+    transitions: int,
 ) -> _Scan:
-    frozen = [each.started_on for each in earlier if each.started_on is not None and not each.is_resolved]
-    least_p = 4 * settings.false_discovery_rate
-    explained: Bools = np.zeros(cube.matured.shape, dtype=np.bool_)
+    opened = [
+        OpenCells(cube.slice_of(each.conditions).leaves, (each.started_on - cube.days[0]).days)
+        for each in earlier
+        if each.started_on is not None and not each.is_resolved
+    ]
+    cells = reference_cells(cube.trials.shape, cube.observed, opened)
+    delays = cube.delays(np.ones_like(cube.observed) if cells is None else cells)
+    counts = cube.counts(delays)
+    explained: Bools = np.zeros(cube.trials.shape, dtype=np.bool_)
     exclusions: list[Exclusion] = []
     candidates: list[_Candidate] = []
-    tests, shock = 0, PRIOR_SHOCK
-    reference = make_reference(cube, min(frozen, default=None))
-    if reference is not None:
-        tests += 1
+    shock = PRIOR_SHOCK
+    reference = None
+    if cells is not None:
+        reference = make_reference(counts, slices, cells)
         shock = reference.baseline.shock
-        falls = scan_regressions(cube, reference, slices, margin=settings.margin, least_p=least_p)
+        falls = scan_regressions(
+            counts,
+            reference,
+            slices,
+            margin=settings.margin,
+            least_log_p=math.log(settings.alpha_to_stay),
+            tests=transitions,
+        )
         taken: set[str] = set()
         for fall in falls:
             older = _older(cube, "regression", fall.slice, fall.started, earlier)
@@ -154,44 +185,93 @@ def _scan(
             if older is not None:
                 taken.add(older.pain_point_id)
             if older is not None and older.is_settled and not older.is_resolved and older.started_on:
-                fall = since(cube, reference.rates, reference, fall.slice, older.started_on, fall.p_value)
+                fall = shortfall_of(
+                    counts, reference, reference.rates, slices, fall.slice, older.started_on, fall.log_p
+                )
             explained |= fall.cells
             exclusions.append((fall.slice.conditions, fall.started))
             finding = _finding(
                 cube,
+                counts,
                 "regression",
                 fall,
+                loss=_loss_of_fall(cube, counts, reference, fall, delays),
                 started=fall.started,
                 ideal=ideal,
-                recent=recent_counts(cube, reference.rates, fall.slice, RECENT_DAYS, fall.started),
+                recent=recent_counts(counts, reference.rates, fall.slice, RECENT_DAYS, fall.started),
                 provisional=reference.baseline.days < FULL_BASELINE_DAYS,
                 excluded=(),
                 older=older,
             )
             candidates.append(_Candidate(finding, fall))
     if ideal is not None:
-        tests += 1
-        ideal_rates = np.full(cube.matured.shape, ideal)
+        ideal_rates = np.full(cube.trials.shape, ideal)
         for gap in scan_standing_gaps(
-            cube, slices, explained, ideal=ideal, shock=shock, margin=settings.margin, least_p=least_p
+            counts,
+            slices,
+            explained,
+            ideal=ideal,
+            shock=shock,
+            margin=settings.margin,
+            least_p=4 * settings.false_discovery_rate,
         ):
+            observed = float(counts.successes[gap.cells].sum())
             finding = _finding(
                 cube,
+                counts,
                 "below_ideal",
                 gap,
+                loss=loss_of(
+                    cube,
+                    gap.slice,
+                    gap.cells,
+                    expected=gap.expected,
+                    observed=observed,
+                    variance=gap.variance,
+                    in_full=gap.expected,
+                ),
                 started=None,
                 ideal=ideal,
-                recent=recent_counts(cube, ideal_rates, gap.slice, RECENT_DAYS),
+                recent=recent_counts(counts, ideal_rates, gap.slice, RECENT_DAYS),
                 provisional=gap.days < STANDING_DAYS,
                 excluded=(*exclusions, *((each.conditions, None) for each in gap.already_found)),
                 older=_older(cube, "below_ideal", gap.slice, None, earlier),
             )
             candidates.append(_Candidate(finding, None))
-    return _Scan(tuple(candidates), tests, reference)
+    return _Scan(tuple(candidates), int(ideal is not None), counts, reference)
+
+
+def _loss_of_fall(
+    cube: CohortCube, counts: CountCube, reference: Reference, fall: Shortfall, delays: Floats
+) -> Loss:
+    """The loss of a fall, of everyone who could have come by the night, the newest day included."""
+    since = np.array([day >= fall.started for day in cube.days])
+    cells = fall.slice.leaves[:, None] & since[None, :]
+    exposed = cube.counts(delays, settle=0).exposure
+    seen = (counts.exposure * reference.rates)[cells].sum()
+    whole = (exposed * reference.rates)[cells].sum()
+    return loss_of(
+        cube,
+        fall.slice,
+        cells,
+        expected=fall.expected,
+        observed=float(counts.successes[fall.cells].sum()),
+        variance=fall.variance,
+        in_full=fall.expected * float(whole / max(seen, 1e-9)),
+        usual=None,
+    )
+
+
+def _between(cube: CohortCube, first: date, last: date) -> Bools:
+    return np.array([first <= day <= last for day in cube.days])
+
+
+def _unseen(cube: CohortCube, chosen: Slice, observed: Bools) -> tuple[Unseen, ...]:
+    return unseen_cells(observed, chosen, cube.days, cube.columns, cube.leaf_values)
 
 
 def _older(
-    cube: TransitionCube,
+    cube: CohortCube,
     kind: Kind,
     found: Slice,
     started: date | None,
@@ -204,23 +284,19 @@ def _older(
     """
     best: tuple[float, bool, int, str] | None = None
     chosen = None
+    weight = cube.trials.sum(axis=1)
     for each in (each for each in earlier if each.kind == kind):
         slice_then = cube.slice_of(each.conditions)
-        overlap = cube.overlap(found, slice_then)
-        if overlap < SAME_SEGMENT_OVERLAP and not (
-            _is_nested(found, slice_then) and _began_together(each, started)
+        shared = overlap(weight, found, slice_then)
+        if shared < SAME_SEGMENT_OVERLAP and not (
+            found.is_nested_with(slice_then) and _began_together(each, started)
         ):
             continue
         # of equals the one that was there first
-        rank = (overlap, not each.is_resolved, -each.first_seen.toordinal(), each.pain_point_id)
+        rank = (shared, not each.is_resolved, -each.first_seen.toordinal(), each.pain_point_id)
         if best is None or rank > best:
             best, chosen = rank, each
     return chosen
-
-
-def _is_nested(one: Slice, other: Slice) -> bool:
-    both = one.leaves & other.leaves
-    return bool(both.any() and ((both == one.leaves).all() or (both == other.leaves).all()))
 
 
 def _began_together(older: OpenFinding, started: date | None) -> bool:
@@ -234,10 +310,12 @@ def _began_together(older: OpenFinding, started: date | None) -> bool:
 
 
 def _finding(
-    cube: TransitionCube,
+    cube: CohortCube,
+    counts: CountCube,
     kind: Kind,
     found: Shortfall | Gap,
     *,
+    loss: Loss,
     started: date | None,
     ideal: float | None,
     recent: Recent,
@@ -246,12 +324,10 @@ def _finding(
     older: OpenFinding | None,
 ) -> Finding:
     chosen, cells, expected = found.slice, found.cells, found.expected
-    loss = loss_of(cube, chosen, cells, expected, found.variance)
-    attempts, successes = int(cube.matured[cells].sum()), int(cube.advanced[cells].sum())
+    attempts, successes = int(counts.trials[cells].sum()), int(counts.successes[cells].sum())
     days = [day for day, used in zip(cube.days, np.asarray(cells.any(axis=0)), strict=True) if used]
-    first, last = started or days[0], cube.days[-1]
+    first, last = started or days[0], days[-1] if days else cube.days[-1]
     covered = {first + timedelta(days=n) for n in range((last - first).days + 1)}
-    unseen = [day for day, seen in zip(cube.days, cube.seen, strict=True) if not seen and day in covered]
     gap = 1 - successes / max(expected, 1e-9)
     short = recent.expected - recent.hits
     trend = short / recent.expected / gap if recent.expected > 0 and gap > 0 else 1.0
@@ -266,7 +342,7 @@ def _finding(
         started_on=started,
         first_day=first,
         last_day=last,
-        unseen_days=tuple(unseen),
+        unseen_days=tuple(sorted(covered - set(days))),
         excluded=excluded,
         attempts=attempts,
         successes=successes,
@@ -283,4 +359,7 @@ def _finding(
         trend=trend,
         is_over=recent.has_made_good(sure_gap(gap, loss.low, loss.conversions)),
         carries=older.pain_point_id if older else None,
+        seen_until=cube.days[-1] - timedelta(days=SETTLE_DAYS),
+        unseen=_unseen(cube, chosen, cells | ~_between(cube, first, last)[None, :]),
+        unseen_arrivals=() if kind == "below_ideal" else _unseen(cube, chosen, cube.observed),
     )

@@ -11,6 +11,7 @@ Kind = Literal["below_ideal", "regression"]
 
 
 Conditions = tuple[tuple[str, str | None], ...]
+Unseen = tuple[Conditions, date]
 Exclusion = tuple[Conditions, date | None]
 
 
@@ -44,10 +45,12 @@ class Finding:
     """What the night's evidence says of one transition and segment.
 
     Rates are in [0, 1]; ``lost_*`` are goal conversions since ``started_on``, for standing gaps over
-    ``first_day`` .. ``last_day``; money is in the workspace's currency. ``trend`` is the recent gap
-    against the whole one: above 1 it widens; ``is_over`` when the last days have made it good.
-    ``excluded`` are segments (from a day on) that another finding already explains; ``carries`` is the
-    id of the older finding that goes on in this one.
+    ``first_day`` .. ``last_day``, days on which the stage was first reached. ``unseen`` are segments and
+    days of them that are left out because not enough of them was recorded, ``unseen_arrivals`` those whose
+    arrivals are; ``seen_until`` is the last day whose arrivals are counted. Money is in the workspace's
+    currency. ``trend`` is the recent gap against the whole one: above 1 it widens; ``is_over`` when the
+    last days have made it good. ``excluded`` are segments (from a day on) that another finding already
+    explains; ``carries`` is the id of the older finding that goes on in this one.
     """
 
     kind: Kind
@@ -77,6 +80,9 @@ class Finding:
     trend: float
     is_over: bool
     carries: str | None
+    seen_until: date
+    unseen: tuple[Unseen, ...] = ()
+    unseen_arrivals: tuple[Unseen, ...] = ()
 
     @property
     def observed(self) -> float:

@@ -8,7 +8,6 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from models.cube import TransitionCube
 from models.detector import RECENT_DAYS, Explained
 from models.finding import Finding, OpenFinding
 from models.pain_point import PainPoint
@@ -81,7 +80,6 @@ def _status(finding: Finding) -> str:
 def silent(
     previous: Sequence[PainPoint],
     carried: set[str],
-    cubes: Mapping[tuple[str, str, str, str], TransitionCube],
     explained: Mapping[tuple[str, str, str, str], Explained],
     night: date,
 ) -> list[PainPoint]:
@@ -99,26 +97,25 @@ def silent(
             if night - each.last_seen <= KEEP_RESOLVED:
                 kept.append(each)
             continue
-        cube = cubes.get(each.transition)
+        known = explained.get(each.transition)
         # the longer it is silent, the more days can testify to a recovery: small gaps need many
         days = min(max((night - each.last_seen).days, RECENT_DAYS), MOST_RECENT_DAYS)
-        status = (
-            "ongoing" if cube is None else _status_of_silent(each, cube, explained[each.transition], days)
-        )
+        status = "ongoing" if known is None else _status_of_silent(each, known, days)
         # last_seen of a resolved one says when it was resolved
         kept.append(replace(each, status=status, last_seen=night if status == "resolved" else each.last_seen))
     return kept
 
 
-def _status_of_silent(each: PainPoint, cube: TransitionCube, explained: Explained, days: int) -> str:
+def _status_of_silent(each: PainPoint, explained: Explained, days: int) -> str:
+    counts = explained.counts
     if each.kind == "regression":
         if explained.rates is None:
             return "ongoing"
-        rates, usable = explained.rates, cube
+        rates = explained.rates
     else:
-        rates = np.full(cube.matured.shape, each.expected)
-        usable = cube.without(explained.cells)
-    recent = recent_counts(usable, rates, cube.slice_of(each.conditions), days)
+        rates = np.full(counts.trials.shape, each.expected)
+        counts = replace(counts, share=np.where(explained.cells, 0, counts.share))
+    recent = recent_counts(counts, rates, counts.slice_of(each.conditions), days)
     # half of the gap it surely had: the first nights of a finding overstate it
     gap = sure_gap(1 - each.observed / each.expected, each.lost_low, each.lost_conversions)
     if recent.has_made_good(gap):

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.cube import Bools, Slice, TransitionCube
+from models.cohorts import CohortCube
+from models.slices import Bools, Floats, Slice
 
 Z90 = 1.6448536269514722  # two-sided 90 %
-COMPLETION_PRIOR = 30.0  # attempts that the whole transition's completion rate is worth
+COMPLETION_PRIOR = 200.0  # arrivals that the whole transition's completion rate is worth
 VALUE_PRIOR = 20.0  # conversions that the whole journey's mean order value is worth
 
 
@@ -29,17 +30,29 @@ class Loss:
         return None if self.order_value is None else self.conversions * self.order_value
 
 
-def loss_of(cube: TransitionCube, chosen: Slice, cells: Bools, expected: float, variance: float) -> Loss:
-    """Loss in ``cells``: (expected - observed arrivals at b) x probability of completing from b.
+def loss_of(
+    cube: CohortCube,
+    chosen: Slice,
+    cells: Bools,
+    *,
+    expected: float,
+    observed: float,
+    variance: float,
+    in_full: float,
+    usual: Bools | None = None,
+) -> Loss:
+    """Loss in ``cells`` (leaves, days): missing arrivals at b x probability of completing from b.
 
-    The completion probability is the slice's own, shrunk toward the transition's. The interval is the
-    delta method's: the variance of the shortfall (``variance``: of the expectation and the chance in
-    it) and that of the completion probability.
+    ``expected``, ``observed`` and ``variance`` are of the arrivals that could be seen so far; the
+    missing share of them is taken of ``in_full``, those expected once all is over. The completion
+    probability is the slice's own in its ``usual`` cells, shrunk toward the transition's. The interval
+    is the delta method's: the variance of the shortfall and that of the completion probability.
     """
-    missing = expected - float(cube.advanced[cells].sum())
-    completion, completion_variance = _completion(cube, chosen)
+    scale = in_full / max(expected, 1e-9)
+    missing = (expected - observed) * scale
+    completion, completion_variance = _completion(cube, chosen, usual)
     conversions = missing * completion
-    sd = math.sqrt(completion**2 * variance + missing**2 * completion_variance)
+    sd = math.sqrt(completion**2 * variance * scale**2 + missing**2 * completion_variance)
     days = max(int(cells.any(axis=0).sum()), 1)
     return Loss(
         conversions,
@@ -50,16 +63,19 @@ def loss_of(cube: TransitionCube, chosen: Slice, cells: Bools, expected: float, 
     )
 
 
-def _completion(cube: TransitionCube, chosen: Slice) -> tuple[float, float]:
-    advanced, converted = cube.advanced.sum(), cube.converted.sum()
-    overall = (converted + 0.5) / (advanced + 1)
-    own_advanced = float(cube.advanced[chosen.leaves].sum())
-    own_converted = float(cube.converted[chosen.leaves].sum())
-    rate = (own_converted + COMPLETION_PRIOR * overall) / (own_advanced + COMPLETION_PRIOR)
-    return float(rate), float(rate * (1 - rate) / (own_advanced + COMPLETION_PRIOR))
+def _completion(cube: CohortCube, chosen: Slice, usual: Bools | None) -> tuple[float, float]:
+    # who came to b late may still be on the way to the goal
+    old = np.arange(len(cube.days))[None, :] < max(len(cube.days) - cube.ages, 1)
+    cells = old & (np.ones_like(cube.observed) if usual is None else usual)
+    came: Floats = np.where(cells, cube.advanced, 0)
+    done: Floats = np.where(cells, cube.converted, 0)
+    overall = (done.sum() + 0.5) / (came.sum() + 1)
+    own_came, own_done = float(came[chosen.leaves].sum()), float(done[chosen.leaves].sum())
+    rate = (own_done + COMPLETION_PRIOR * overall) / (own_came + COMPLETION_PRIOR)
+    return float(rate), float(rate * (1 - rate) / (own_came + COMPLETION_PRIOR))
 
 
-def _order_value(cube: TransitionCube, chosen: Slice) -> float | None:
+def _order_value(cube: CohortCube, chosen: Slice) -> float | None:
     converted, value = float(cube.converted.sum()), float(np.nansum(cube.value))
     if converted == 0 or value <= 0:
         return None

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from models.baseline import AUTOCORRELATION_INFLATION
-from models.cube import Bools, Slice, SliceSet, TransitionCube
+from models.baseline import PRIOR_AUTOCORRELATION
+from models.cohorts import CountCube
 from models.evidence import lower_tail, signed_root_deviance
+from models.slices import Bools, Slice, SliceSet
 
 STANDING_DAYS = 28
 LEAST_DAYS = 7
@@ -16,6 +17,9 @@ LEAST_EXPECTED = 12.0
 LEAST_FAILURES = 5.0
 SCREEN = -2.5
 MOST_SEGMENTS = 3
+MATURE = 0.999
+# of a long sum of shocks with lag-1 autocorrelation r: its variance over that of independent ones
+INFLATION = (1 + PRIOR_AUTOCORRELATION) / (1 - PRIOR_AUTOCORRELATION)
 
 
 @dataclass(frozen=True)
@@ -31,8 +35,18 @@ class Gap:
     already_found: tuple[Slice, ...] = ()
 
 
+def mature_cells(cube: CountCube) -> Bools:
+    """The cells (leaves, days) of the last 28 days whose cohorts were seen to their end."""
+    mature = np.asarray(cube.share >= MATURE)
+    days = np.flatnonzero(mature.any(axis=0))
+    recent = np.zeros(len(cube.days), dtype=np.bool_)
+    if len(days):
+        recent[max(days[-1] + 1 - STANDING_DAYS, 0) : days[-1] + 1] = True
+    return np.asarray(mature & recent[None, :])
+
+
 def scan_standing_gaps(
-    cube: TransitionCube,
+    cube: CountCube,
     slices: SliceSet,
     explained: Bools,
     *,
@@ -46,9 +60,7 @@ def scan_standing_gaps(
     Where the whole falls short the whole is the finding, unless everyone outside one segment meets the
     ideal: then that segment is. Otherwise single segments may fall short on their own.
     """
-    recent = np.zeros(len(cube.days), dtype=np.bool_)
-    recent[-STANDING_DAYS:] = True
-    usable = ~explained & (recent & cube.seen)[None, :]
+    usable = ~explained & mature_cells(cube)
     days = int(usable.any(axis=0).sum())
     if days < LEAST_DAYS:
         return []
@@ -69,7 +81,7 @@ def scan_standing_gaps(
 
 
 def _judge(
-    cube: TransitionCube,
+    cube: CountCube,
     slices: SliceSet,
     usable: Bools,
     ideal: float,
@@ -78,11 +90,11 @@ def _judge(
     days: int,
 ) -> list[Gap]:
     """The slices that look short of the ideal, with their p-values."""
-    by_day = slices.member @ np.where(usable, cube.matured, 0)
-    n, k = by_day.sum(axis=1), slices.member @ np.where(usable, cube.advanced, 0).sum(axis=1)
+    by_day = slices.member @ np.where(usable, cube.trials, 0)
+    n, k = by_day.sum(axis=1), slices.member @ np.where(usable, cube.successes, 0).sum(axis=1)
     tolerated = n * ideal * (1 - margin)
     information = n * ideal * (1 - ideal)
-    common = shock**2 * AUTOCORRELATION_INFLATION * ((by_day * ideal * (1 - ideal)) ** 2).sum(axis=1)
+    common = shock**2 * INFLATION * ((by_day * ideal * (1 - ideal)) ** 2).sum(axis=1)
     variance = information + common
     inflation = np.maximum(variance / np.maximum(information, 1e-9), 1)
     z = signed_root_deviance(k, n, tolerated) / np.sqrt(inflation)
@@ -98,9 +110,7 @@ def _judge(
     return gaps
 
 
-def _meets_ideal_outside(
-    cube: TransitionCube, inside: Slice, usable: Bools, ideal: float, margin: float
-) -> bool:
+def _meets_ideal_outside(cube: CountCube, inside: Slice, usable: Bools, ideal: float, margin: float) -> bool:
     cells = usable & ~inside.leaves[:, None]
-    trials = float(cube.matured[cells].sum())
-    return inside.depth > 0 and trials > 0 and cube.advanced[cells].sum() >= trials * ideal * (1 - margin)
+    trials = float(cube.trials[cells].sum())
+    return inside.depth > 0 and trials > 0 and cube.successes[cells].sum() >= trials * ideal * (1 - margin)

@@ -24,12 +24,14 @@ from models.journey_file import JourneyError
 from pipelines import show
 from pipelines.doctor import examine
 from pipelines.errors import PainpointsError
-from pipelines.explaining import explain as explain_finding
-from pipelines.explaining import list_pain_points
+from pipelines.explain_command import explain
 from pipelines.explore import connect
 from pipelines.exporting import export_single_file
 from pipelines.funnel_command import funnel
+from pipelines.listing import awake, list_pain_points
+from pipelines.mark_command import mark, unmark
 from pipelines.scaffold import scaffold
+from pipelines.show_marks import snoozed_line
 from pipelines.workspace import Workspace, open_workspace
 
 app = typer.Typer(
@@ -79,6 +81,20 @@ def _days(first: datetime | None, last: datetime | None) -> DayRange:
     if days.first and days.last and days.first > days.last:
         raise typer.BadParameter(f"--from {days.first} is after --to {days.last}")
     return days
+
+
+def _pain_points(workspace: Workspace) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The published pain points, those that are not snoozed apart from those that are."""
+    with connect(workspace.root) as connection:
+        rows = list_pain_points(connection)
+    shown = awake(rows, workspace.today())
+    return shown, [row for row in rows if row not in shown]
+
+
+def _tell_snoozed(snoozed: list[dict[str, Any]]) -> None:
+    line = snoozed_line(snoozed)
+    if line is not None:
+        print(line, file=sys.stderr)
 
 
 def _print_json(data: Any) -> None:
@@ -143,12 +159,11 @@ def run(
 
     with _working(workspace) as (opened, progress):
         result = steps.run(opened, progress, _days(first, last))
-    with connect(opened.root) as connection:
-        rows = list_pain_points(connection)
+    rows, snoozed = _pain_points(opened)
     if json_output:
         _print_json({"report": str(result.report), "seconds": result.seconds, "pain_points": rows})
     else:
-        show.run(result, rows)
+        show.run(result, rows, snoozed)
 
 
 @app.command()
@@ -189,12 +204,11 @@ def detect(workspace: WorkspaceOption = HERE, json_output: JsonOption = False) -
 
     with _working(workspace) as (opened, progress):
         nights = steps.detect(opened, progress)
-    with connect(opened.root) as connection:
-        rows = list_pain_points(connection)
+    rows, snoozed = _pain_points(opened)
     if json_output:
         _print_json({"nights": [night.isoformat() for night in nights], "pain_points": rows})
     else:
-        show.pain_points(rows)
+        show.pain_points(rows, snoozed)
 
 
 @app.command()
@@ -211,32 +225,27 @@ def report(workspace: WorkspaceOption = HERE, json_output: JsonOption = False) -
 
 
 @app.command(name="list")
-def list_command(workspace: WorkspaceOption = HERE, json_output: JsonOption = False) -> None:
-    """List today's pain points, the costliest first."""
-    with connect(workspace) as connection:
-        rows = list_pain_points(connection)
-    if json_output:
-        _print_json(rows)
-    else:
-        show.pain_points(rows)
-
-
-@app.command()
-def explain(
-    pain_point_id: Annotated[str, typer.Argument(metavar="ID", help="The id, or its beginning.")],
+def list_command(
     workspace: WorkspaceOption = HERE,
+    every: Annotated[bool, typer.Option("--all", help="Show snoozed ones as well.")] = False,
     json_output: JsonOption = False,
 ) -> None:
-    """One pain point with its evidence, SQL and users."""
+    """List today's pain points, the costliest first; snoozed ones are left out until their day."""
     opened = open_workspace(workspace)
-    with connect(workspace) as connection:
-        explanation = explain_finding(connection, pain_point_id, opened.journeys)
+    rows, snoozed = _pain_points(opened)
+    if every:
+        with connect(opened.root) as connection:
+            rows, snoozed = list_pain_points(connection), []
     if json_output:
-        _print_json(vars(explanation))
+        _print_json(rows)
+        _tell_snoozed(snoozed)
     else:
-        show.explanation(explanation)
+        show.pain_points(rows, snoozed)
 
 
+app.command()(explain)
+app.command()(mark)
+app.command()(unmark)
 app.command()(funnel)
 
 

@@ -11,14 +11,18 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import duckdb
+import numpy as np
 
-from models.cube import SliceSet, TransitionCube, cubes
-from models.detector import SEGMENT_DEPTH, DetectorSettings, find_pain_points
+from models.cohort_table import cohort_cubes
+from models.cohorts import CohortCube
+from models.detector import MEMORY_DAYS, SEGMENT_DEPTH, DetectorSettings, find_pain_points
 from models.finding import Finding
 from models.headline import headline, percent
 from models.journey import Journey, segment_columns
 from models.lifecycle import Continued, continue_findings, open_findings, silent
 from models.pain_point import PainPoint
+from models.slices import SliceSet
+from pipelines.blind_days import observed_days
 from pipelines.finding_sql import counts_query, segment_filter
 from pipelines.finding_store import (
     forget_nights_after,
@@ -36,28 +40,23 @@ from pipelines.workspace import Workspace
 
 @dataclass(frozen=True)
 class JourneyNight:
-    """A journey's part of a night: its cubes, and how its last matured day follows from the night."""
+    """A journey's part of a night: its cubes, and the last whole day of its data."""
 
     journey: Journey
     columns: tuple[str, ...]
-    cubes: tuple[TransitionCube, ...]
+    cubes: tuple[CohortCube, ...]
     horizon_day: date
 
     @property
-    def days_to_mature(self) -> timedelta:
-        """How many days after an entry day all of its attempts are over."""
-        days = math.ceil(self.journey.window / timedelta(days=1))
-        # an attempt within a session ends with it, at the latest early on the next day
-        return timedelta(days=min(days, 1) if self.journey.scope == "session" else days)
-
-    @property
     def first_night(self) -> date:
-        """The first night that has a matured day to look at."""
-        return min(cube.days[0] for cube in self.cubes) + self.days_to_mature
+        """The first night of which a cohort could be over."""
+        days = 1 if self.journey.scope == "session" else math.ceil(self.journey.window / timedelta(days=1))
+        return min(cube.days[0] for cube in self.cubes) + timedelta(days=days)
 
-    def last_matured_day(self, night: date) -> date:
-        """The last entry day all of whose attempts are over when the data ends with ``night``."""
-        return min(night, self.horizon_day) - self.days_to_mature
+    def until(self, night: date) -> list[CohortCube]:
+        """What was known of its transitions when the data ended with ``night``."""
+        last = min(night, self.horizon_day)
+        return [cube.until(last, MEMORY_DAYS) for cube in self.cubes if cube.days[0] <= last]
 
 
 def detect_nights(
@@ -100,39 +99,34 @@ def _nights_to_judge(earliest: date, night: date, judged: Sequence[date], replay
 
 
 def _journeys(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> list[JourneyNight]:
-    frame = read_frame(connection, "select * from marts.stage_funnel where next_stage is not null")
+    frame = read_frame(connection, "select * from marts.stage_cohorts")
     horizons = dict(
         connection.execute(
             "select j.journey, h.horizon_us from intermediate.horizons as h "
             "inner join config.journeys as j on h.journey_number = j.journey_number"
         ).fetchall()
     )
-    blind = {
-        (journey, stage, day)
-        for journey, stage, day in connection.execute(
-            "select j.journey, s.stage, b.day from intermediate.stage_days as b "
-            "inner join config.journeys as j on b.journey_number = j.journey_number "
-            "inner join config.stages as s on b.journey_number = s.journey_number "
-            "and b.stage_number = s.stage_number where b.is_blind"
-        ).fetchall()
-    }
-    # people who entered the day before were on their way when the event stopped arriving
-    blind |= {(journey, stage, day - timedelta(days=1)) for journey, stage, day in blind}
     names = segment_columns(workspace.journeys)
     columns = {
         journey.name: tuple(column for column, field in names.items() if field in journey.segments)
         for journey in workspace.journeys
     }
-    made = cubes(frame, columns, blind)
     zone = ZoneInfo(workspace.settings.timezone)
-    nights = []
-    for journey in workspace.journeys:
-        end = datetime.fromtimestamp(horizons[journey.name] / 1e6, zone)
-        # data that ends within a day leaves that day unfinished
-        last = end.date() - timedelta(days=1)
-        own = tuple(cube for cube in made if cube.journey == journey.name)
-        nights.append(JourneyNight(journey, columns[journey.name], own, last))
-    return nights
+    # data that ends within a day leaves that day unfinished
+    last_days = {
+        name: datetime.fromtimestamp(horizon / 1e6, zone).date() - timedelta(days=1)
+        for name, horizon in horizons.items()
+    }
+    made = cohort_cubes(frame, columns, last_days, observed_days(connection))
+    return [
+        JourneyNight(
+            journey,
+            columns[journey.name],
+            tuple(cube for cube in made if cube.journey == journey.name),
+            last_days[journey.name],
+        )
+        for journey in workspace.journeys
+    ]
 
 
 def _ideals(journeys: Sequence[Journey]) -> dict[tuple[str, str, str], float]:
@@ -156,8 +150,7 @@ def _judge(
     slices: Mapping[tuple[str, str, str, str], SliceSet],
     workspace: Workspace,
 ) -> list[PainPoint]:
-    seen = [cube.until(each.last_matured_day(night)) for each in journeys for cube in each.cubes]
-    seen = [cube for cube in seen if cube.days]
+    seen = [cube for each in journeys for cube in each.until(night)]
     known = _transitions(journeys)
     previous = [
         each
@@ -170,8 +163,7 @@ def _judge(
     carried = {each.pain_point_id for each in continued}
     by_name = {each.journey.name: each.journey for each in journeys}
     tonight = [_pain_point(each, by_name, night, workspace.settings.currency) for each in continued]
-    by_transition = {cube.transition: cube for cube in seen}
-    return tonight + silent(previous, carried, by_transition, judgement.explained, night)
+    return tonight + silent(previous, carried, judgement.explained, night)
 
 
 def _transitions(
@@ -243,10 +235,9 @@ def _quiet_stages(
     loud = {each.transition for each in standing if each.is_open}
     notes: list[dict[str, object]] = []
     for each in journeys:
-        for whole in each.cubes:
-            cube = whole.until(each.last_matured_day(night))
-            n = cube.matured[:, -14:].sum() if cube.days else 0.0
-            k = cube.advanced[:, -14:].sum() if cube.days else 0.0
+        for cube in each.until(night):
+            counts = cube.counts(cube.delays(np.ones_like(cube.observed)))
+            n, k = counts.exposure[:, -15:].sum(), counts.successes[:, -15:].sum()
             if cube.transition in loud or n < 1 or k < 1:
                 continue
             rate = k / n

@@ -1,89 +1,155 @@
-"""One pain point with its evidence: the counts again from its own SQL, and people it happened to."""
+"""One pain point with all that the published file knows of it: counts, siblings, deeds, voices, people."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import date, timedelta
 from typing import Any
 
 import duckdb
 
-from models.journey import Journey
-from pipelines.errors import UnknownFinding
+from models.finding import Conditions
+from models.journey import Journey, segment_columns
+from pipelines.explain_instead import Days, Instead, what_instead
+from pipelines.explain_siblings import SiblingTable, sibling_tables
+from pipelines.explain_sources import Witness, witnesses
+from pipelines.explain_voices import Voices, stage_pages, voices
+from pipelines.listing import find_row, list_pain_points
+from pipelines.lost_attempts import LostAttempt, latest_lost, lost_attempts_query
+from pipelines.own_counts import last_matured_day
+
+__all__ = ["Explanation", "explain", "list_pain_points"]
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """A pain point (its row as a mapping), what its SQL returns now, and example users."""
+    """A pain point (its row as a mapping), what its SQL returns now, and what else is known of it.
+
+    ``users`` are the people of ``lost_attempts``, the latest; ``lost_sql`` gives them all. ``instead``,
+    ``voices`` and ``sources`` are None where the journey was edited and the stages are gone.
+    """
 
     pain_point: dict[str, Any]
     attempts: int
     successes: int
+    assumption: str
     tasks: tuple[str, ...]
     users: tuple[str, ...]
     nights: int
+    siblings: tuple[SiblingTable, ...]
+    instead: Instead | None
+    voices: Voices | None
+    sources: tuple[Witness, ...] | None
+    lost_attempts: tuple[LostAttempt, ...]
+    lost_sql: str
 
-
-def list_pain_points(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
-    """The rows of marts.pain_points, open ones first, strongest lower bound of loss first."""
-    result = connection.execute(
-        "select * from marts.pain_points order by status = 'resolved', lost_low desc, pain_point_id"
-    )
-    names = [column[0] for column in result.description or []]
-    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+    def as_json(self) -> dict[str, Any]:
+        """Plain values in a fixed order; keys are only ever added."""
+        return asdict(self)
 
 
 def explain(
-    connection: duckdb.DuckDBPyConnection, pain_point_id: str, journeys: tuple[Journey, ...]
+    connection: duckdb.DuckDBPyConnection,
+    pain_point_id: str,
+    journeys: tuple[Journey, ...],
+    *,
+    zone: str = "UTC",
+    counted_sources: dict[str, tuple[str, ...]] | None = None,
 ) -> Explanation:
-    """Everything about one pain point. Raises UnknownFinding; an unambiguous start of the id will do."""
-    rows = list_pain_points(connection)
-    found = [row for row in rows if row["pain_point_id"] == pain_point_id] or [
-        row for row in rows if row["pain_point_id"].startswith(pain_point_id)
-    ]
-    if len(found) != 1:
-        known = ", ".join(row["pain_point_id"] for row in rows) or "none: a calm night"
-        raise UnknownFinding(f"{len(found)} pain points have the id {pain_point_id!r}. There are {known}")
-    row = found[0]
+    """Everything about one pain point. Raises UnknownFinding; an unambiguous start of the id will do.
+
+    ``zone`` is the workspace's; ``counted_sources`` names, per journey, the sources it counts.
+    """
+    row = find_row(connection, pain_point_id)
+    evidence = json.loads(row["evidence"])
+    conditions: Conditions = tuple((column, value) for column, value in evidence["segment"])
+    days = Days(
+        date.fromisoformat(evidence["first_day"]),
+        date.fromisoformat(evidence["last_day"]),
+        tuple(date.fromisoformat(day) for day in evidence.get("unseen_days", ())),
+    )
+    # of younger attempts only those that converted are known, which would flatter the stage
+    matured = last_matured_day(connection, row["journey"]) or days.last
+    over = replace(days, last=min(days.last, matured))
     attempts, successes = connection.execute(row["sql"]).fetchall()[0]
     nights = connection.execute(
         "select count(*) from marts.pain_point_history where pain_point_id = ?", [row["pain_point_id"]]
     ).fetchall()[0][0]
-    tasks = tuple(
-        task
-        for journey in journeys
-        if journey.name == row["journey"]
-        for stage in journey.stages
-        if stage.name in (row["stage"], row["next_stage"])
-        for task in stage.tasks
+    journey = next((each for each in journeys if each.name == row["journey"]), None)
+    is_known = journey is not None and {row["stage"], row["next_stage"]} <= {s.name for s in journey.stages}
+    lost_sql = lost_attempts_query(
+        row["journey"],
+        row["persona"],
+        row["stage"],
+        row["next_stage"],
+        row["segment_filter"],
+        (days.first, days.last),
     )
-    return Explanation(row, attempts, successes, tasks, _stalled_users(connection, row), nights)
+    lost = latest_lost(connection, lost_sql)
+    columns = [
+        column
+        for column, field in segment_columns(journeys).items()
+        if journey is not None and field in journey.segments
+    ]
+    return Explanation(
+        row,
+        attempts,
+        successes,
+        _assumption(row),
+        _tasks(journey, row),
+        tuple(dict.fromkeys(each.user_key for each in lost)),
+        nights,
+        sibling_tables(connection, row, conditions, columns),
+        what_instead(connection, row, over) if is_known else None,
+        _voices(connection, journey, row, conditions, days, zone) if is_known and journey else None,
+        _sources(connection, journey, row, over, counted_sources or {}) if is_known and journey else None,
+        lost,
+        lost_sql,
+    )
 
 
-def _stalled_users(connection: duckdb.DuckDBPyConnection, row: dict[str, Any]) -> tuple[str, ...]:
-    """Up to five of the last users who reached the stage and never got to the next one."""
-    evidence = json.loads(row["evidence"])
-    users = connection.execute(
-        # the filter is the finding's own predicate, written by pipelines.finding_sql
-        f"""
-        select a.user_key
-        from marts.attempts as a
-        inner join marts.stage_visits as v on a.attempt_id = v.attempt_id
-        where a.journey = $journey and a.persona = $persona and a.outcome = 'abandoned'
-            and a.entry_date between $first_day::date and $last_day::date
-            and ({row["segment_filter"]})
-        group by a.user_key, a.attempt_id, a.entered_at
-        having bool_or(v.stage = $stage) and not bool_or(v.stage = $next_stage)
-        order by a.entered_at desc, a.user_key
-        limit 5
-        """,
-        {
-            "journey": row["journey"],
-            "persona": row["persona"],
-            "first_day": evidence["first_day"],
-            "last_day": evidence["last_day"],
-            "stage": row["stage"],
-            "next_stage": row["next_stage"],
-        },
-    ).fetchall()
-    return tuple(user for (user,) in users)
+def _assumption(row: dict[str, Any]) -> str:
+    reference = {
+        "below_ideal": "the ideal could be met",
+        "regression": "without the change the rate of the past, adjusted for weekday and mix, had gone on",
+    }.get(row["kind"], "the expected share had held")
+    text = (
+        f"assumes that {reference}, and that who then advances completes the journey as others of the "
+        "segment do who advanced"
+    )
+    if row["lost_value"] is not None:
+        text += "; money is conversions times the mean order value"
+    return text
+
+
+def _tasks(journey: Journey | None, row: dict[str, Any]) -> tuple[str, ...]:
+    if journey is None:
+        return ()
+    here = (row["stage"], row["next_stage"])
+    return tuple(task for stage in journey.stages if stage.name in here for task in stage.tasks)
+
+
+def _voices(
+    connection: duckdb.DuckDBPyConnection,
+    journey: Journey,
+    row: dict[str, Any],
+    conditions: Conditions,
+    days: Days,
+    zone: str,
+) -> Voices:
+    pages = stage_pages(connection, journey, row["stage"])
+    # who opened an attempt on the last day may have met the stage until its window was over
+    until = Days(days.first, days.last + timedelta(days=journey.window.days), days.unseen)
+    return voices(connection, pages, conditions, until, row["started_on"], zone)
+
+
+def _sources(
+    connection: duckdb.DuckDBPyConnection,
+    journey: Journey,
+    row: dict[str, Any],
+    days: Days,
+    counted_sources: dict[str, tuple[str, ...]],
+) -> tuple[Witness, ...]:
+    counted = counted_sources.get(journey.name) or journey.sources
+    return () if not counted else witnesses(connection, row, journey, counted, days)

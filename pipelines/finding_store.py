@@ -11,6 +11,7 @@ import duckdb
 import pandas as pd
 
 from models.pain_point import PainPoint
+from pipelines.mark_store import make_mark_state
 from pipelines.sql_models import build_models, read_models
 
 _TYPES = {
@@ -40,6 +41,7 @@ def make_state(connection: duckdb.DuckDBPyConnection) -> None:
         "seconds double, version varchar, config_hash varchar, data_as_of date)"
     )
     connection.execute("create table if not exists state.nights (night date)")
+    make_mark_state(connection)
 
 
 def make_state_marts(connection: duckdb.DuckDBPyConnection) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -10,12 +9,10 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
-from rich.syntax import Syntax
 
 from connectors.pull_report import PullReport
-from models.headline import percent
-from pipelines.explaining import Explanation
 from pipelines.rule_review import Remark
+from pipelines.show_marks import loss_text, mark_lines, snoozed_line
 
 if TYPE_CHECKING:
     from pipelines.demo import DemoResult
@@ -47,56 +44,21 @@ def progress() -> Iterator[Callable[[str], None]]:
         yield lambda text: console.print(text, markup=False, soft_wrap=True)
 
 
-def pain_points(rows: Sequence[dict[str, Any]]) -> None:
-    """The ranked list."""
+def pain_points(rows: Sequence[dict[str, Any]], snoozed: Sequence[dict[str, Any]] = ()) -> None:
+    """The ranked list; of those that are ``snoozed`` only how many."""
     console = _console()
-    if not rows:
+    if not rows and not snoozed:
         console.print("No pain points: a calm night. `marts.notes` says how small a drop would have shown.")
     for rank, row in enumerate(rows, 1):
         style = _STATUS_STYLE.get(row["status"], "")
         console.print(f"{rank:>2}. [{style}]{row['status']}[/] {escape(row['pain_point_id'])}")
         console.print(Padding(escape(row["headline"]), (0, 0, 0, 4)))
-        console.print(Padding(escape(_loss(row)), (0, 0, 0, 4)), style="dim")
-
-
-def _loss(row: dict[str, Any]) -> str:
-    text = (
-        f"lost {row['lost_conversions']:,.0f} conversions "
-        f"(90 %: {row['lost_low']:,.0f} to {row['lost_high']:,.0f})"
-    )
-    if row["lost_value"] is not None:
-        text += (
-            f", {row['lost_value']:,.0f} {row['currency']} "
-            f"({row['lost_value_low']:,.0f} to {row['lost_value_high']:,.0f})"
-        )
-    return text
-
-
-def explanation(each: Explanation) -> None:
-    """One pain point in full."""
-    console = _console()
-    row, evidence = each.pain_point, json.loads(each.pain_point["evidence"])
-    console.print(escape(row["headline"]), style="bold")
-    since = row["started_on"] or f"standing, judged from {evidence['first_day']}"
-    facts = {
-        "id": f"{row['pain_point_id']}, {row['kind']}, {row['status']}",
-        "where": f"{row['journey']}: {row['stage']} to {row['next_stage']}",
-        "for whom": row["segment"] + (f", persona {row['persona']}" if row["persona"] != "default" else ""),
-        "since": f"{since}; first seen {row['first_seen']}, in the list on {each.nights} nights",
-        "counts": f"{each.successes:,} of {each.attempts:,} advanced ({percent(row['observed'])}); "
-        f"expected {percent(row['expected'])}"
-        + (f", ideal {percent(row['ideal'])}" if row["ideal"] is not None else ""),
-        "how sure": f"q = {row['q_value']:.1e}"
-        + (", provisional: little history" if row["provisional"] else ""),
-        "cost": _loss(row) + "; assumes that who advances then completes as others of this segment do",
-        "owner": row["owner"] or "nobody is named in the journey file",
-        "tasks": "; ".join(each.tasks) or "none in the journey file",
-        "users": ", ".join(each.users) or "none",
-    }
-    for name, text in facts.items():
-        console.print(f"[cyan]{name:<9}[/] {escape(str(text))}")
-    console.print("[cyan]SQL[/] on painpoints.duckdb:")
-    console.print(Syntax(row["sql"], "sql", background_color="default", word_wrap=True))
+        console.print(Padding(escape(loss_text(row)), (0, 0, 0, 4)), style="dim")
+        for text in mark_lines(row):
+            console.print(Padding(escape(text), (0, 0, 0, 4)), style="cyan")
+    line = snoozed_line(snoozed)
+    if line is not None:
+        console.print(escape(line), style="dim")
 
 
 def remarks(found: Sequence[Remark]) -> None:
@@ -121,11 +83,11 @@ def built(report: BuildReport) -> None:
     )
 
 
-def run(result: RunReport, rows: Sequence[dict[str, Any]]) -> None:
+def run(result: RunReport, rows: Sequence[dict[str, Any]], snoozed: Sequence[dict[str, Any]] = ()) -> None:
     pulls(result.pulls)
     built(result.build)
     print()
-    pain_points(rows)
+    pain_points(rows, snoozed)
     print(f"\nJourney map: {result.report}\nTook {result.seconds:.1f} s")
 
 

@@ -19,7 +19,9 @@ from pipelines.config_tables import WorldConfig
 from pipelines.detecting import detect_nights
 from pipelines.errors import NothingLanded, PainpointsError
 from pipelines.finding_store import built_recipe, make_state, make_state_marts, mark_built
+from pipelines.fix_review import review_fixes
 from pipelines.journey_tables import build_tables
+from pipelines.mark_store import bring_back_marks
 from pipelines.publishing import publish
 from pipelines.pulling import pull_source
 from pipelines.report import write_report
@@ -87,6 +89,7 @@ def build(workspace: Workspace, progress: Progress = quiet, *, publishes: bool =
         refuse_empty_stages(connection, workspace.journeys)
         mark_built(connection, config_hash(workspace))
         make_state(connection)
+        bring_back_marks(connection, workspace.published)
         make_state_marts(connection)
         report = BuildReport(
             staged,
@@ -115,6 +118,8 @@ def detect(
                 "Run `painpoints build` first; what was published stays"
             )
         nights = detect_nights(connection, workspace, progress)
+        review_fixes(connection)
+        make_state_marts(connection)
         if started is not None:
             _remember_run(connection, workspace, started)
         publish(connection, workspace.published)

@@ -7,9 +7,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from connectors.day_pull import Clock, Nights, utc_now
 from connectors.landing import SourceLake
@@ -82,6 +83,10 @@ class Workspace:
             what = "no journey here is active; set `active: true` in one of them"
             raise JourneyError(self.journeys_folder, 1, "", what)
         return active
+
+    def today(self) -> date:
+        """Today by the clock, in the workspace's time zone."""
+        return self.clock().astimezone(ZoneInfo(self.settings.timezone)).date()
 
     def sources_of(self, journey: Journey) -> tuple[str, ...]:
         """The sources whose events the journey's stages match.

@@ -29,6 +29,13 @@
 -- lost_value_low: lower end of the 90 % interval of lost_value
 -- lost_value_high: upper end of the 90 % interval of lost_value
 -- provisional: whether there was less history than the method wants
+-- mark: what somebody said of it with `painpoints mark`: acknowledged, snoozed or fixed; NULL without
+-- marked_at: when that was said, UTC
+-- mark_until: the day a snoozed one comes back
+-- mark_note: what was said with it
+-- fixed_on: the day the fix went live, as said
+-- fix_verdict: of a fixed one: fix works, fix did not show, too early, came back, or cannot be judged
+-- fix_evidence: the counts before and after the fix with their intervals, JSON
 with last_night as (
     select max(night) as night from state.nights
 ),
@@ -36,5 +43,12 @@ current_findings as (
     select h.* exclude (night)
     from state.pain_point_history as h
     inner join last_night as n on h.night = n.night
+),
+marked as (
+    select
+        f.*, m.mark, m.marked_at, m.mark_until, m.mark_note, m.fixed_on, m.fix_verdict, m.fix_evidence
+    from current_findings as f
+    left join marts.marks as m
+        on f.pain_point_id = m.pain_point_id and m.is_current and m.mark is not null
 )
-select * from current_findings
+select * from marked

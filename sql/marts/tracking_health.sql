@@ -1,7 +1,7 @@
 -- One row per source, day and check that has something to say about the data itself. Broken tracking is no pain point: it is told here, and the stages it blinds are muted for those days.
--- source: name of the source in painpoints.toml; the journey for events that vanished
+-- source: name of the source in painpoints.toml; the journey for stages that could not be seen
 -- day: day of the source, or of the workspace for stages
--- check_name: day_missing, day_partial, day_to_come, source_behind, duplicates, repeated_purchases, no_identity, identity_coverage, user_id_refused, merge_too_large, excluded, counts_differ, foreign_currency, event_vanished, stage_blind
+-- check_name: day_missing, day_partial, day_to_come, source_behind, duplicates, repeated_purchases, no_identity, identity_coverage, user_id_refused, merge_too_large, excluded, counts_differ, foreign_currency, source_silent, event_vanished, event_renamed, goal_vanished, stage_blind, events_repeated, revenue_missing
 -- status: ok, info, warning or broken
 -- detail: what was seen, in words
 with daily as (
@@ -132,59 +132,126 @@ currencies as (
     from daily
     where foreign_values > 0
 ),
-event_quarters as (
-    select source, event_name, event_us // 900000000 as quarter, count(*) as events
-    from staging.events
-    group by source, event_name, event_us // 900000000
-),
-event_days as (
-    select
-        e.source, e.event_name, local_day(e.quarter * 900000000, s.timezone) as day,
-        sum(e.events)::bigint as events
-    from event_quarters as e
-    cross join config.settings as s
-    group by e.source, e.event_name, local_day(e.quarter * 900000000, s.timezone)
-),
-spread as (
-    select n.source, n.event_name, d.day, coalesce(x.events, 0) as events
-    from (select source, event_name, max(events) as most from event_days group by source, event_name) as n
-    inner join (select source, min(day) as first_day, max(day) as last_day from daily group by source) as b
-        on n.source = b.source
-    inner join config.calendar as d on d.day between b.first_day and b.last_day
-    left join event_days as x
-        on n.source = x.source and n.event_name = x.event_name and d.day = x.day
-    where n.most >= 20
-),
-compared as (
+gaps as (
     select
         *,
-        median(events) over (
-            partition by source, event_name order by day rows between 14 preceding and 1 preceding
-        ) as usual,
-        count(*) over (
-            partition by source, event_name order by day rows between 14 preceding and 1 preceding
-        ) as days_before
-    from spread
+        coalesce(' of ' || segment_column || ' ' || segment_value, '') as where_lost,
+        ' came ' || events || ' times, to be expected were about ' || round(expected)::bigint as counts
+    from intermediate.tracking_gaps
+),
+silent as (
+    select
+        g.source, g.day, 'source_silent' as check_name, 'broken' as status,
+        'events' || g.where_lost || g.counts || ': not delivered, or no longer recorded' as detail
+    from gaps as g
+    left join intermediate.tracking_missing_days as m on g.source = m.source and g.day = m.day
+    where g.signal = 'source' and m.day is null
+),
+sightings as (
+    -- the same name in another source, written this way or that
+    select
+        g.source, g.event_name, g.day, g.segment_column, g.segment_value,
+        min(c.source) as other_source, max(c.events) as other_events
+    from gaps as g
+    inner join intermediate.tracking_counts as c
+        on g.source <> c.source and g.day = c.day and c.signal = 'event' and c.segment_column is null
+        and lower(replace(g.event_name, ' ', '_')) = lower(replace(c.event_name, ' ', '_'))
+        and c.events >= 0.5 * g.expected
+    where g.signal = 'event' and g.segment_column is null
+    group by g.source, g.event_name, g.day, g.segment_column, g.segment_value
 ),
 vanished as (
     select
-        c.source, c.day, 'event_vanished' as check_name, 'broken' as status,
-        'event "' || c.event_name || '" came ' || c.events || ' times, usually about '
-        || round(c.usual)::bigint || ' a day' as detail
-    from compared as c
-    inner join lake.days as l on c.source = l.source and c.day = l.day and l.is_complete
-    where c.days_before >= 5 and c.usual >= 20 and c.events < 0.1 * c.usual
+        g.source, g.day,
+        case when r.new_name is null then 'event_vanished' else 'event_renamed' end as check_name,
+        'broken' as status,
+        'event "' || g.event_name || '"' || g.where_lost || g.counts
+        || coalesce(', while "' || r.new_name || '" began with ' || r.events || ' on ' || r.started_on
+            || ': renamed? If so, name both in the journey', '')
+        || coalesce('; ' || o.other_source || ' still saw ' || o.other_events, '') as detail
+    from gaps as g
+    left join intermediate.tracking_renames as r
+        on g.source = r.source and g.event_name = r.event_name and g.started_on = r.started_on
+        and g.segment_column is null
+    left join sightings as o
+        on g.source = o.source and g.event_name = o.event_name and g.day = o.day
+        and g.segment_column is null
+    where g.signal = 'event'
+),
+goals as (
+    -- no sale recorded: either the worst day or the worst gap, and the first thing to know which
+    select
+        g.source, g.day, 'goal_vanished' as check_name,
+        case when v.verdict = 'confirmed' then 'warning' else 'broken' end as status,
+        'the goal "' || s.stage || '" of journey ' || j.journey || g.counts || case
+            when v.verdict = 'seen' then ', but ' || v.other_source || ' still saw it: not judged on this day'
+            when v.verdict = 'confirmed'
+                then ', and ' || v.other_source || ' lost it too: it really stopped, and is judged so'
+            else ', and no other source can confirm it. URGENT: check whether orders still come in; '
+                || 'not judged on this day'
+        end as detail
+    from gaps as g
+    inner join intermediate.tracking_goals as v
+        on g.journey_number = v.journey_number and g.stage_number = v.stage_number
+        and g.source = v.source and g.day = v.day
+    inner join config.journeys as j on g.journey_number = j.journey_number
+    inner join config.stages as s
+        on g.journey_number = s.journey_number and g.stage_number = s.stage_number
+    where g.signal = 'stage' and g.segment_column is null
+),
+others_seeing as (
+    select distinct g.journey_number, g.stage_number, g.source, g.day, l.source as other_source, l.events
+    from gaps as g
+    inner join intermediate.tracking_levels as l
+        on g.journey_number = l.journey_number and g.stage_number = l.stage_number
+        and g.source <> l.source and g.day = l.day and l.segment_column is null
+        and l.events >= 0.5 * l.expected and l.events >= 3
+    where g.signal = 'stage' and l.signal = 'stage' and g.segment_column is null
 ),
 blind as (
     select
         j.journey as source, b.day, 'stage_blind' as check_name, 'broken' as status,
-        'stage "' || s.stage || '" saw ' || b.events || ' events, usually about '
-        || round(b.usual_events)::bigint || ' a day: not judged on this day' as detail
-    from intermediate.stage_days as b
+        'stage "' || b.stage || '"' || coalesce(' of ' || b.segment_column || ' ' || b.segment_value, '')
+        || ' could not be seen in ' || coalesce(b.source, 'any source') || ' (' || case b.reason
+            when 'day_missing' then 'its day is missing'
+            when 'source_silent' then 'nothing came from it'
+            when 'event_vanished' then 'its event vanished'
+            when 'event_renamed' then 'its event has another name'
+            when 'stage_vanished' then 'nothing matched its rules'
+            else 'people were in the stage behind it without it: ' || k.skipped || ' of ' || k.arrived
+        end || ')' || coalesce('; ' || o.other_source || ' still saw ' || o.events, '')
+        || ': not judged on this day' as detail
+    from intermediate.tracking_breaks as b
     inner join config.journeys as j on b.journey_number = j.journey_number
-    inner join config.stages as s
-        on b.journey_number = s.journey_number and b.stage_number = s.stage_number
-    where b.is_blind
+    left join intermediate.tracking_skips as k
+        on b.reason = 'stage_skipped' and b.journey_number = k.journey_number
+        and b.stage_number = k.stage_number and b.day = k.day
+    left join others_seeing as o
+        on b.journey_number = o.journey_number and b.stage_number = o.stage_number
+        and b.source = o.source and b.day = o.day and b.segment_column is null
+    left join intermediate.tracking_goals as g
+        on b.journey_number = g.journey_number and b.stage_number = g.stage_number and b.day = g.day
+        and b.segment_column is null
+    -- goal_vanished says it of the goal
+    where g.day is null
+),
+repeated as (
+    select
+        source, day, 'events_repeated' as check_name, 'warning' as status,
+        'event "' || event_name || '" was sent again within a second by the same session '
+        || repeats || ' of ' || events || ' times, usually ' || round(100 * usual_repeat_share)::bigint
+        || ' %: as a reload or a tag that fires twice does' as detail
+    from intermediate.tracking_shapes
+    where is_repeating
+),
+worthless as (
+    select
+        source, day, 'revenue_missing' as check_name, 'broken' as status,
+        'event "' || event_name || '" came without money (zero or none) ' || worthless || ' of ' || goals
+        || ' times, usually ' || round(100 * usual_worthless_share)::bigint
+        || ' %: sums of money are too low on this day' as detail
+    from intermediate.tracking_shapes
+    where is_worthless
 ),
 told as (
     select * from missing_days
@@ -213,8 +280,16 @@ told as (
     union all
     select * from currencies
     union all
+    select * from silent
+    union all
     select * from vanished
     union all
+    select * from goals
+    union all
     select * from blind
+    union all
+    select * from repeated
+    union all
+    select * from worthless
 )
 select * from told

@@ -1,0 +1,118 @@
+"""A finding's counts asked otherwise: day by day, outside its segment, or for the sibling values.
+
+For siblings the finding's own ``sql`` is changed as an expression tree, never as text, so that whatever a
+kind counts is counted the same way here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any, Literal
+
+import duckdb
+import sqlglot
+from sqlglot import exp
+
+Who = Literal["segment", "others"]
+
+
+def last_matured_day(connection: duckdb.DuckDBPyConnection, journey: str) -> date | None:
+    """The last entry day all of whose attempts are over."""
+    day: date | None = connection.execute(
+        "select max(entry_date) from (select entry_date from marts.stage_funnel where journey = ? "
+        "group by entry_date having sum(matured) = sum(reached)) as days",
+        [journey],
+    ).fetchall()[0][0]
+    return day
+
+
+def counts_by_day(
+    connection: duckdb.DuckDBPyConnection, row: Mapping[str, Any], first: date, last: date, who: Who
+) -> dict[date, tuple[int, int]] | None:
+    """(attempts, advanced) per day on which a finding's stage was reached, from ``first`` to ``last``.
+
+    ``row`` is a finding's; ``who`` its segment, or everybody outside it. ``last`` is a day whose attempts
+    are over. None where the tables no longer have the segment's columns.
+    """
+    chosen = row["segment_filter"]
+    if who == "others":
+        chosen = f"not coalesce(({chosen}), false)"
+    try:
+        rows = connection.execute(
+            # the predicate is the finding's own, written by pipelines.finding_sql
+            f"""
+            select reached_date, sum(attempts)::bigint,
+                coalesce(sum(case when age_days is not null then attempts end), 0)::bigint
+            from marts.stage_cohorts
+            where journey = $journey and persona = $persona and stage = $stage
+                and next_stage = $next_stage and reached_date between $first and $last and ({chosen})
+            group by reached_date
+            """,
+            {name: row[name] for name in ("journey", "persona", "stage", "next_stage")}
+            | {"first": first, "last": last},
+        ).fetchall()
+    except (duckdb.BinderException, duckdb.CatalogException):  # the journey was edited since
+        return None
+    return {day: (attempts, advanced) for day, attempts, advanced in rows}
+
+
+def counts_by_value(
+    connection: duckdb.DuckDBPyConnection, sql: str, segment_filter: str, column: str
+) -> list[tuple[str | None, int, int]] | None:
+    """(value, attempts, successes) per value of ``column`` on the finding's own days.
+
+    The condition that the segment sets on ``column`` is lifted, its other conditions hold. None where
+    the tables no longer have its columns.
+    """
+    query = parsed(sql)
+    if query is None:
+        return None
+    lifted = [each for each in _conditions(segment_filter) if _column_of(each) == column]
+    query = _keeping(query, [each for each in _conjuncts(query) if each not in lifted])
+    name = exp.column(exp.to_identifier(column, quoted=True))
+    rows = _asked(connection, _by(query, exp.cast(name, "varchar")))
+    if rows is None:
+        return None
+    counts = [(row[0], int(row[1] or 0), int(row[2] or 0)) for row in rows]
+    return sorted((row for row in counts if row[1]), key=lambda row: (-row[1], str(row[0])))
+
+
+def parsed(sql: str) -> exp.Select | None:
+    """The query as a tree, None where it is no plain SELECT."""
+    query = sqlglot.parse_one(sql, read="duckdb")
+    return query if isinstance(query, exp.Select) and query.args.get("where") else None
+
+
+def _keeping(query: exp.Select, conditions: Sequence[exp.Expr]) -> exp.Select:
+    return query.where(exp.and_(*conditions) if conditions else exp.true(), append=False)
+
+
+def _by(query: exp.Select, key: exp.Expr) -> exp.Select:
+    totals = [each.copy() for each in query.expressions]
+    return query.select(exp.alias_(key, "key"), append=False).select(*totals).group_by(key.copy())
+
+
+def _conjuncts(query: exp.Select) -> list[exp.Expr]:
+    return _flat(query.args["where"].this)
+
+
+def _conditions(segment_filter: str) -> list[exp.Expr]:
+    tree = sqlglot.parse_one(segment_filter, read="duckdb")
+    return [] if isinstance(tree, exp.Boolean) else _flat(tree)
+
+
+def _flat(condition: exp.Expr) -> list[exp.Expr]:
+    return list(condition.flatten()) if isinstance(condition, exp.And) else [condition]
+
+
+def _column_of(condition: exp.Expr) -> str | None:
+    column = condition.find(exp.Column)
+    return column.name if column is not None else None
+
+
+def _asked(connection: duckdb.DuckDBPyConnection, query: exp.Select) -> list[tuple[Any, ...]] | None:
+    try:
+        return connection.execute(query.sql("duckdb")).fetchall()
+    except (duckdb.BinderException, duckdb.CatalogException):  # the journey was edited since
+        return None

@@ -1,0 +1,8 @@
+-- One row per source, event name, day and what an event knows of its visitor: how many came.
+-- All events as staged: what is excluded, or names nobody, is recorded all the same.
+select
+    e.source, e.event_name, q.day, e.device, e.os, e.browser, e.country, e.is_new_user,
+    count(*) as events
+from staging.events as e
+inner join intermediate.tracking_quarters as q on e.event_us // 900000000 = q.quarter
+group by e.source, e.event_name, q.day, e.device, e.os, e.browser, e.country, e.is_new_user

@@ -1,0 +1,116 @@
+"""The program's own detector as a contender: a night's counts as cohorts, its findings as claims."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+
+import numpy as np
+
+from detection.claims import Claim, NightView
+from models.cohorts import CohortCube
+from models.detector import DetectorSettings, find_pain_points
+from models.finding import Finding
+from models.lifecycle import continue_findings, open_findings, silent
+from models.pain_point import PainPoint
+from models.slices import SliceSet
+
+JOURNEY, PERSONA = "shop", "default"
+DEPTH = 3
+
+
+class Ours:
+    """Judges one world night after night, remembering its findings as the program does."""
+
+    def __init__(self, settings: DetectorSettings | None = None) -> None:
+        self._settings = settings or DetectorSettings()
+        self._standing: list[PainPoint] = []
+        self._slices: dict[tuple[str, str, str, str], SliceSet] = {}
+
+    def judge(self, view: NightView) -> list[Claim]:
+        night = view.days[-1]
+        cubes = cohort_cubes(view)
+        for cube in cubes:
+            if cube.transition not in self._slices:
+                self._slices[cube.transition] = cube.slices(DEPTH)
+        judgement = find_pain_points(
+            cubes, {}, open_findings(self._standing, night), self._settings, self._slices
+        )
+        continued = continue_findings(judgement.findings, self._standing, night)
+        carried = {each.pain_point_id for each in continued}
+        rest = silent(self._standing, carried, judgement.explained, night)
+        tonight = [
+            _remembered(each.finding, each.pain_point_id, each.status, each.first_seen, night)
+            for each in continued
+        ]
+        self._standing = tonight + rest
+        places = {(JOURNEY, PERSONA, *pair): index for index, pair in enumerate(view.transitions)}
+        return [
+            Claim(
+                places[each.transition],
+                tuple((column, str(value)) for column, value in each.conditions),
+                each.kind,
+                each.started_on,
+                each.lost_conversions,
+                each.lost_low,
+                each.lost_high,
+                each.pain_point_id,
+            )
+            for each in self._standing
+            if each.is_open
+        ]
+
+
+def cohort_cubes(view: NightView) -> list[CohortCube]:
+    """One cube per transition of what a night knows."""
+    return [
+        CohortCube(
+            JOURNEY,
+            PERSONA,
+            *pair,
+            view.days,
+            view.columns,
+            view.leaf_values,
+            view.trials[index].astype(float),
+            view.arrivals[index].astype(float),
+            view.converted[index].astype(float),
+            view.value[index].astype(float),
+            np.ones(view.trials[index].shape, dtype=np.bool_),
+        )
+        for index, pair in enumerate(view.transitions)
+    ]
+
+
+def _remembered(finding: Finding, identity: str, status: str, first_seen: date, night: date) -> PainPoint:
+    return PainPoint(
+        pain_point_id=identity,
+        kind=finding.kind,
+        journey=finding.journey,
+        persona=finding.persona,
+        stage=finding.stage,
+        next_stage=finding.next_stage,
+        segment=finding.segment,
+        segment_filter="",
+        status=status,
+        first_seen=first_seen,
+        started_on=finding.started_on,
+        last_seen=night,
+        attempts=finding.attempts,
+        observed=finding.observed,
+        expected=finding.expected,
+        ideal=finding.ideal,
+        lost_conversions=finding.lost_conversions,
+        lost_low=finding.lost_low,
+        lost_high=finding.lost_high,
+        lost_per_week=finding.lost_per_week,
+        lost_value=None,
+        currency="EUR",
+        q_value=finding.q_value,
+        owner=None,
+        headline="",
+        evidence=json.dumps(finding.evidence()),
+        sql="",
+        lost_value_low=None,
+        lost_value_high=None,
+        provisional=finding.provisional,
+    )
