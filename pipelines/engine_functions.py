@@ -60,6 +60,13 @@ FUNCTIONS = (
     "lambda place: place = 1 or moment_class(moments[place]) <> moment_class(moments[place - 1]))",
     "create or replace macro cut_at(items, starts) as list_transform(starts, "
     "lambda start, n: items[start : coalesce(starts[n + 1] - 1, len(items))])",
+    # a step of an attempt: which visit, to which stage, when; a list of them sorts by visit
+    "create or replace macro step_of(visit_number, stage_number, us) as "
+    "(visit_number::hugeint << 76) | (stage_number::hugeint << 60) | us::hugeint",
+    "create or replace macro stages_of_steps(steps) as "
+    "list_transform(steps, lambda step: ((step >> 60) & 65535)::integer)",
+    f"create or replace macro times_of_steps(steps) as "
+    f"list_transform(steps, lambda step: (step & {2**60 - 1})::bigint)",
     # an event's order among those of one time: the vendor's, then the digest
     "create or replace macro place_of(seq, event_number) as (seq::hugeint << 60) | event_number::hugeint",
     f"create or replace macro number_in(place) as (place & {2**60 - 1})::bigint",

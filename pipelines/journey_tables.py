@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import cast
 
 import duckdb
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -93,13 +92,19 @@ def _generated(config: WorldConfig) -> list[GeneratedModel]:
             classified_events,
         ),
         GeneratedModel("intermediate.session_stage_events", events, session_stage_events),
-        GeneratedModel("intermediate.goal_events", events | {"intermediate.stage_events"}, goal_events),
+        GeneratedModel(
+            "intermediate.goal_events",
+            frozenset({"staging.events", "intermediate.stage_events", "intermediate.event_money"}),
+            goal_events,
+        ),
         GeneratedModel(
             "intermediate.attempt_segments",
             events | {"intermediate.attempt_openings", "intermediate.opening_events"},
             attempt_segments,
         ),
-        GeneratedModel("intermediate.path_fitness", frozenset({"intermediate.attempts"}), fitness),
+        GeneratedModel(
+            "intermediate.path_fitness", frozenset({"intermediate.attempts", "intermediate.paths"}), fitness
+        ),
     ]
 
 
@@ -118,7 +123,10 @@ def _write_identity_clusters(connection: duckdb.DuckDBPyConnection) -> None:
 def _write_path_fitness(connection: duckdb.DuckDBPyConnection, config: WorldConfig) -> None:
     """Fitness per distinct path: there are far fewer paths than attempts."""
     paths = connection.execute(
-        "select distinct journey_number, persona, stage_numbers from intermediate.attempts"
+        "select t.journey_number, t.persona, t.path_number, p.stage_numbers "
+        "from (select distinct journey_number, persona, path_number from intermediate.attempts) as t "
+        "inner join intermediate.paths as p "
+        "on t.journey_number = p.journey_number and t.path_number = p.path_number"
     ).df()
     journeys = dict(config.numbered())
     frames = []
@@ -126,19 +134,18 @@ def _write_path_fitness(connection: duckdb.DuckDBPyConnection, config: WorldConf
         number, persona = cast(tuple[int, str], key)
         journey = journeys[int(number)]
         stages = journey.stages_of(persona)
-        visited = [np.array(text.split(","), dtype=np.int64) for text in group["stage_numbers"]]
         fitness = path_fitness(
-            [each.tolist() for each in visited],
+            [each.tolist() for each in group["stage_numbers"]],
             [stage.number for stage in stages if not stage.optional],
             [stage.number for stage in stages if stage.optional],
             journey.goal.number,
         )
-        frames.append(group.assign(fitness=fitness))
+        frames.append(group.drop(columns="stage_numbers").assign(fitness=fitness))
     schema = pa.schema(
         [
             ("journey_number", pa.int64()),
             ("persona", pa.string()),
-            ("stage_numbers", pa.string()),
+            ("path_number", pa.int64()),
             ("fitness", pa.float64()),
         ]
     )

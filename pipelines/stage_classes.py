@@ -98,19 +98,30 @@ def goal_events_query(journeys: Numbered) -> exp.Expr:
     selects = []
     for number, journey in journeys:
         field = journey.goal.value or "value"
-        money = exp.Anonymous(this="money_of", expressions=[field_expression(field, "e")])
-        same = exp.EQ(this=exp.column("event_number", "s"), expression=exp.column("event_number", "e"))
+        given = field_expression(field, "m" if field in _OF_MONEY else "p")
+        money = exp.Anonymous(this="money_of", expressions=[given])
+        # an event without a currency is in the workspace's
+        rate = (
+            exp.Case()
+            .when(exp.column("event_number", "m").is_(exp.null()), exp.Literal.number(1.0))
+            .else_(exp.column("fx_rate", "m"))
+        )
         query = (
             exp.select(
                 *(
                     exp.column(name, "s")
                     for name in ("journey_number", "user_number", "event_number", "event_us")
                 ),
-                exp.column("transaction_id", "e"),
-                exp.alias_(exp.Mul(this=money, expression=exp.column("fx_rate", "e")), "amount"),
+                exp.column("transaction_id", "p"),
+                exp.alias_(exp.Mul(this=money, expression=rate), "amount"),
             )
             .from_(exp.alias_(exp.table_("stage_events", "intermediate"), "s", table=True))
-            .join(exp.alias_(exp.table_("valued_events", "intermediate"), "e", table=True), on=same)
+            .join(exp.alias_(exp.table_("events", "staging"), "p", table=True), on=_same_event("s", "p"))
+            .join(
+                exp.alias_(exp.table_("event_money", "intermediate"), "m", table=True),
+                on=_same_event("s", "m"),
+                join_type="left",
+            )
             .where(
                 exp.EQ(this=exp.column("journey_number", "s"), expression=exp.Literal.number(number)),
                 exp.EQ(
@@ -118,8 +129,12 @@ def goal_events_query(journeys: Numbered) -> exp.Expr:
                 ),
             )
         )
-        selects.append(with_properties(query))
+        selects.append(query)
     return union_of(selects)
+
+
+def _same_event(one: str, other: str) -> exp.Expr:
+    return exp.EQ(this=exp.column("event_number", one), expression=exp.column("event_number", other))
 
 
 def _fields(journey: Journey) -> set[str]:

@@ -8,7 +8,7 @@ with joined as (
         o.user_number,
         o.entered_us,
         local_day(o.entered_us, s.timezone) as entry_date,
-        p.furthest_stage_number,
+        t.furthest_stage_number,
         case when o.converts then 'converted'
             when o.closes_us >= h.horizon_us then 'open'
             else 'abandoned' end as outcome,
@@ -16,11 +16,7 @@ with joined as (
         o.closes_us,
         -- nobody knows yet how an attempt ends whose window reaches past the data
         o.closes_us < h.horizon_us as is_matured,
-        p.path,
-        p.stage_numbers,
-        p.visits,
-        p.loops,
-        p.backtracks,
+        t.path_number,
         v.value,
         a.* exclude (attempt_number)
     from intermediate.attempt_openings as o
@@ -28,6 +24,8 @@ with joined as (
     inner join intermediate.horizons as h on o.journey_number = h.journey_number
     cross join config.settings as s
     inner join intermediate.attempt_paths as p on o.attempt_number = p.attempt_number
+    inner join intermediate.paths as t
+        on p.journey_number = t.journey_number and p.stage_numbers = t.stage_numbers
     inner join intermediate.attempt_segments as a on o.attempt_number = a.attempt_number
     left join intermediate.attempt_values as v on o.attempt_number = v.attempt_number
 )

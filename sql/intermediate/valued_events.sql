@@ -6,22 +6,14 @@ select
     k.source_number,
     k.user_number,
     coalesce(k.vendor_session_number, d.session_number) as session_number,
-    case when f.event_number is null then e.value else f.value end as value,
-    case when f.event_number is null then e.currency else f.currency end as currency,
-    case
-        when coalesce(f.currency, e.currency) is null or coalesce(f.currency, e.currency) = s.currency then 1.0
-        else x.rate
-    end as fx_rate,
-    (case when f.event_number is null then e.value else f.value end) * (case
-        when coalesce(f.currency, e.currency) is null or coalesce(f.currency, e.currency) = s.currency then 1.0
-        else x.rate
-    end) as amount
+    m.value,
+    m.currency,
+    case when m.event_number is null then 1.0 else m.fx_rate end as fx_rate,
+    m.amount
 from intermediate.keyed_events as k
 inner join staging.events as e on k.event_number = e.event_number
-cross join config.settings as s
 left join intermediate.session_days as d
     on k.user_number = d.user_number and k.source_number = d.source_number
     and k.event_us // 86400000000 = d.day_number
     and k.event_us between d.started_us and d.ended_us
-left join intermediate.refund_values as f on k.event_number = f.event_number
-left join config.fx as x on coalesce(f.currency, e.currency) = x.currency
+left join intermediate.event_money as m on k.event_number = m.event_number

@@ -32,23 +32,25 @@ with joined as (
         a.furthest_stage_number,
         a.outcome,
         moment(a.converted_us) as converted_at,
-        a.path,
+        p.path,
         k.skips,
-        a.loops,
-        a.backtracks,
+        p.loops,
+        p.backtracks,
         f.fitness,
         a.value,
         a.* exclude (
             journey_number, journey, attempt_number, user_number, entered_us, entry_date,
-            furthest_stage_number, outcome, converted_us, closes_us, is_matured, path, stage_numbers,
-            visits, loops, backtracks, value
+            furthest_stage_number, outcome, converted_us, closes_us, is_matured, path_number, value
         )
     from intermediate.attempts as a
     inner join config.stages as s
         on a.journey_number = s.journey_number and a.furthest_stage_number = s.stage_number
-    inner join intermediate.attempt_skips as k on a.attempt_number = k.attempt_number
+    inner join intermediate.paths as p
+        on a.journey_number = p.journey_number and a.path_number = p.path_number
+    inner join intermediate.path_skips as k
+        on a.journey_number = k.journey_number and a.persona = k.persona and a.path_number = k.path_number
     inner join intermediate.path_fitness as f
         on a.journey_number = f.journey_number and a.persona = f.persona
-        and a.stage_numbers = f.stage_numbers
+        and a.path_number = f.path_number
 )
 select * from joined

@@ -16,10 +16,15 @@
 -- exit_page: last page seen
 -- value: revenue of the session in the workspace's currency, refunds taken off; NULL without any
 with money as (
-    select session_number, sum(amount) as value
-    from intermediate.valued_events
-    where is_revenue and session_number is not null
-    group by session_number
+    select coalesce(k.vendor_session_number, d.session_number) as session_number, sum(m.amount) as value
+    from intermediate.event_money as m
+    inner join intermediate.keyed_events as k on m.event_number = k.event_number
+    left join intermediate.session_days as d
+        on k.user_number = d.user_number and k.source_number = d.source_number
+        and k.event_us // 86400000000 = d.day_number
+        and k.event_us between d.started_us and d.ended_us
+    where k.is_revenue
+    group by coalesce(k.vendor_session_number, d.session_number)
 ),
 seen as (
     select

@@ -24,7 +24,7 @@ with joined as (
     select
         a.* exclude (
             journey_number, attempt_number, user_number, entered_us, entry_date, furthest_stage_number,
-            converted_us, closes_us, is_matured, path, stage_numbers, visits, loops, backtracks
+            converted_us, closes_us, is_matured, path_number
         ),
         s.stage,
         s.stage_number,
@@ -32,16 +32,14 @@ with joined as (
         local_day(r.entered_us, c.timezone) as reached_date,
         local_day(r.advanced_us, c.timezone) - local_day(r.entered_us, c.timezone) as age_days,
         r.advanced_us - r.entered_us as waited_us,
-        t.skipped as has_skipped,
-        t.looped as has_looped,
-        t.backtracked as has_backtracked
+        r.has_skipped,
+        r.has_looped,
+        r.has_backtracked
     from intermediate.attempt_stages as r
     inner join intermediate.attempts as a on r.attempt_number = a.attempt_number
     inner join config.persona_stages as s
         on r.journey_number = s.journey_number and r.persona = s.persona
         and r.stage_number = s.stage_number
-    inner join intermediate.attempt_turns as t
-        on r.attempt_number = t.attempt_number and r.stage_number = t.stage_number
     cross join config.settings as c
     where r.next_stage_number is not null
 ),

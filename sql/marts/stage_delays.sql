@@ -31,7 +31,7 @@ joined as (
     select
         a.* exclude (
             journey_number, attempt_number, user_number, entered_us, entry_date, furthest_stage_number,
-            converted_us, closes_us, is_matured, path, stage_numbers, visits, loops, backtracks
+            converted_us, closes_us, is_matured, path_number
         ),
         s.stage,
         s.next_stage,

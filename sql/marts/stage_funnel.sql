@@ -24,7 +24,7 @@ with joined as (
     select
         a.* exclude (
             journey_number, attempt_number, user_number, entered_us, furthest_stage_number,
-            converted_us, closes_us, path, stage_numbers, visits, loops, backtracks
+            converted_us, closes_us, path_number
         ),
         r.advanced_us,
         r.entered_us,

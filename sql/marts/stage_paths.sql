@@ -5,12 +5,16 @@
 -- converted: of these, converted
 -- value: their money in the workspace's currency
 -- median_seconds: median time from opening to conversion
-select
-    journey,
-    path,
-    count(*) as attempts,
-    count(converted_us) as converted,
-    sum(value) as value,
-    median((converted_us - entered_us) / 1e6) as median_seconds
-from intermediate.attempts
-group by journey, path
+with counted as (
+    select
+        journey, journey_number, path_number,
+        count(*) as attempts,
+        count(converted_us) as converted,
+        sum(value) as value,
+        median((converted_us - entered_us) / 1e6) as median_seconds
+    from intermediate.attempts
+    group by journey, journey_number, path_number
+)
+select c.journey, p.path, c.attempts, c.converted, c.value, c.median_seconds
+from counted as c
+inner join intermediate.paths as p on c.journey_number = p.journey_number and c.path_number = p.path_number

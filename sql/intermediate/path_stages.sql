@@ -1,0 +1,80 @@
+-- One row per journey, persona, path and required stage of the persona on it: where the path first comes to the
+-- stage, where it next comes to the required stage after it, and what it does in between and afterwards.
+-- first_place, advanced_place: places in the path, from 1; advanced_place is NULL where it never came so far
+-- has_looped: it left the stage for another and came back. has_backtracked: it went on to an earlier stage
+-- has_skipped: it went on to a required stage beyond the next one, and was at the next one neither before nor after
+with personas as (
+    select distinct journey_number, persona from config.persona_stages
+),
+spread as (
+    select
+        p.journey_number, p.path_number, q.persona,
+        unnest(p.stage_numbers) as stage_number,
+        unnest(range(1, len(p.stage_numbers) + 1)) as place
+    from intermediate.paths as p
+    inner join personas as q on p.journey_number = q.journey_number
+),
+placed as (
+    select
+        v.*,
+        s.stage_number as required_number,
+        s.next_stage_number,
+        lag(v.stage_number) over (
+            partition by v.journey_number, v.path_number, v.persona order by v.place
+        ) as previous_stage_number
+    from spread as v
+    left join config.persona_stages as s
+        on v.journey_number = s.journey_number and v.persona = s.persona
+        and v.stage_number = s.stage_number
+),
+looking_ahead as (
+    select
+        *,
+        row_number() over (
+            partition by journey_number, path_number, persona, stage_number order by place
+        ) as visit,
+        min(stage_number) over later as lowest_after,
+        max(required_number) over later as furthest_after
+    from placed
+    window later as (
+        partition by journey_number, path_number, persona order by place
+        rows between 1 following and unbounded following
+    )
+),
+stayed as (
+    -- a run that a new session cut in two is one stay: it was not left in between
+    select
+        journey_number, path_number, persona, stage_number,
+        sum(case when previous_stage_number = stage_number then 0 else 1 end) as stays
+    from placed
+    group by journey_number, path_number, persona, stage_number
+),
+firsts as (
+    select * from looking_ahead where visit = 1 and required_number is not null
+),
+advances as (
+    select f.journey_number, f.path_number, f.persona, f.stage_number, min(l.place) as advanced_place
+    from firsts as f
+    inner join placed as l
+        on f.journey_number = l.journey_number and f.path_number = l.path_number
+        and f.persona = l.persona and f.next_stage_number = l.stage_number and l.place > f.place
+    group by f.journey_number, f.path_number, f.persona, f.stage_number
+)
+select
+    f.journey_number, f.path_number, f.persona, f.stage_number, f.next_stage_number,
+    f.place as first_place,
+    -- who is at the goal is through
+    case when f.next_stage_number is null then f.place else a.advanced_place end as advanced_place,
+    s.stays > 1 as has_looped,
+    coalesce(f.lowest_after < f.stage_number, false) as has_backtracked,
+    coalesce(f.furthest_after > f.next_stage_number, false) and n.stage_number is null as has_skipped
+from firsts as f
+inner join stayed as s
+    on f.journey_number = s.journey_number and f.path_number = s.path_number
+    and f.persona = s.persona and f.stage_number = s.stage_number
+left join stayed as n
+    on f.journey_number = n.journey_number and f.path_number = n.path_number
+    and f.persona = n.persona and f.next_stage_number = n.stage_number
+left join advances as a
+    on f.journey_number = a.journey_number and f.path_number = a.path_number
+    and f.persona = a.persona and f.stage_number = a.stage_number
