@@ -38,6 +38,10 @@ class DayCounts:
     def rate(self) -> float:
         return self.k / self.n if self.n else math.nan
 
+    def latest(self, days: int) -> DayCounts:
+        """The last days alone."""
+        return DayCounts(self.attempts[-days:], self.successes[-days:])
+
 
 @dataclass(frozen=True)
 class FixEffect:

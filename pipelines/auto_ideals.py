@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 
 import duckdb
@@ -10,6 +13,7 @@ import numpy as np
 
 from models.auto_ideal import ProposedIdeal, propose_ideal
 from models.journey import Journey, segment_columns
+from models.pain_point import PainPoint
 from pipelines.own_counts import last_matured_day
 from pipelines.warehouse import quoted
 
@@ -19,27 +23,65 @@ Ideals = Mapping[tuple[str, str, str], float]
 
 
 def proposed_ideals(
-    connection: duckdb.DuckDBPyConnection, journeys: Sequence[Journey], last: date | None = None
+    connection: duckdb.DuckDBPyConnection,
+    journeys: Sequence[Journey],
+    as_of: Mapping[str, date] | None = None,
 ) -> dict[tuple[str, str, str], ProposedIdeal]:
     """A proposal per (journey, persona, stage) whose ideal is `auto` and has no conversion of its own.
 
-    They stand on the 56 entry days up to ``last``, by default the last day all of whose attempts are over;
-    a replayed night gives its own. Stages with too few attempts have none.
+    They stand on the 56 entry days up to the last all of whose attempts are over; for a replayed night
+    ``as_of`` gives the last whole day of each journey's data as it was known then. Stages with too
+    few attempts have none.
     """
     made = {}
     columns = segment_columns(tuple(journeys))
     for journey in journeys:
         asked = asked_for(journey)
-        until = last or last_matured_day(connection, journey.name)
-        if not asked or until is None:
+        if not asked:
+            continue
+        if as_of is None:
+            known = last_matured_day(connection, journey.name)
+        else:
+            known = as_of[journey.name] - timedelta(days=math.ceil(journey.window / timedelta(days=1)))
+        if known is None:
             continue
         own = [quoted(column) for column, field in columns.items() if field in journey.segments]
-        for (persona, stage), (attempts, advanced) in _leaves(connection, journey, own, until).items():
+        for (persona, stage), (attempts, advanced) in _leaves(connection, journey, own, known).items():
             if (persona, stage) in asked:
                 proposal = propose_ideal(np.array(attempts, np.int64), np.array(advanced, np.int64))
                 if proposal is not None:
                     made[(journey.name, persona, stage)] = proposal
     return made
+
+
+def say_proposed(
+    pain_points: Sequence[PainPoint], proposals: Mapping[tuple[str, str, str], ProposedIdeal]
+) -> list[PainPoint]:
+    """The pain points, those that stand on a proposed ideal saying so in headline and evidence."""
+    return [
+        _said_of(each, proposal)
+        if each.kind == "below_ideal"
+        and (proposal := proposals.get((each.journey, each.persona, each.next_stage))) is not None
+        else each
+        for each in pain_points
+    ]
+
+
+def _said_of(each: PainPoint, proposal: ProposedIdeal) -> PainPoint:
+    evidence = json.loads(each.evidence)
+    evidence["proposed_ideal"] = {
+        "from": "the segments that do best and hold a quarter of the attempts, rates shrunk",
+        "conversion": round(proposal.conversion, 4),
+        "of_everyone": round(proposal.overall, 4),
+        "attempts": proposal.attempts,
+        "attempts_of_the_best": proposal.best_attempts,
+        "segments_of_the_best": len(proposal.segments),
+    }
+    return replace(
+        each,
+        headline=each.headline.replace("instead of its ideal of", "instead of its proposed ideal of", 1),
+        evidence=json.dumps(evidence, ensure_ascii=False),
+    )
 
 
 def asked_for(journey: Journey) -> set[tuple[str, str]]:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from conftest import SHOP_JOURNEY, Painpoints, make_workspace, run_steps
 
 from models.auto_ideal import propose_ideal
 from pipelines.auto_ideals import asked_for, proposed_ideals
+from pipelines.explore import connect
+from pipelines.listing import list_pain_points
 from pipelines.workspace import open_workspace
 
 AUTO = SHOP_JOURNEY.replace("ideal: {conversion: 0.5}\n  - name: buy", "ideal: auto\n  - name: buy")
 
 
-def draw(chance: np.random.Generator, n: list[int], rates: list[float]) -> tuple[np.ndarray, np.ndarray]:
+def draw(
+    chance: np.random.Generator, n: list[int], rates: list[float]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     attempts = np.array(n, dtype=np.int64)
     return attempts, chance.binomial(attempts, rates).astype(np.int64)
 
@@ -88,8 +94,6 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_workspace_that_asks_gets_its_best_segments_rate(shop: Path, painpoints: Painpoints) -> None:
-    from pipelines.explore import connect
-
     workspace = open_workspace(shop)
     (journey,) = workspace.journeys
     assert asked_for(journey) == {("default", "cart")}
@@ -101,7 +105,7 @@ def test_a_workspace_that_asks_gets_its_best_segments_rate(shop: Path, painpoint
                 "where stage = 'visit' group by device"
             ).fetchall()
         )
-        early = proposed_ideals(db, workspace.journeys, date(2026, 3, 10))
+        early = proposed_ideals(db, workspace.journeys, {"shop": date(2026, 3, 10)})
     assert list(proposals) == [("shop", "default", "cart")]
     proposal = proposals["shop", "default", "cart"]
     assert proposal.conversion == pytest.approx(rates["desktop"], abs=0.02)
@@ -110,5 +114,12 @@ def test_a_workspace_that_asks_gets_its_best_segments_rate(shop: Path, painpoint
     assert early["shop", "default", "cart"].attempts < proposal.attempts
     said = painpoints("what-if", "--stage", "cart", "--workspace", shop)
     assert "its proposed ideal" in " ".join(said.out.split())
+    with connect(shop) as db:
+        rows = {row["stage"]: row for row in list_pain_points(db) if row["kind"] == "below_ideal"}
+    assert "instead of its proposed ideal of" in rows["visit"]["headline"]
+    told = json.loads(rows["visit"]["evidence"])["proposed_ideal"]
+    assert told["conversion"] == pytest.approx(rows["visit"]["ideal"], abs=1e-3)
+    assert told["of_everyone"] < told["conversion"]
+    assert all("proposed" not in row["headline"] for stage, row in rows.items() if stage != "visit")
     doctor = painpoints("doctor", "--offline", "--workspace", shop)
     assert "proposed from the segments that do best" in " ".join(doctor.out.split())
