@@ -16,6 +16,8 @@ PRIOR_SHOCK, PRIOR_DEGREES = 0.05, 6.0
 PRIOR_AUTOCORRELATION, AUTOCORRELATION_DEGREES = 0.5, 40.0
 WEEKDAY_PRIOR = 0.05  # standard deviation of a weekday's effect: a few per cent of the odds
 WEEK = 7
+TRIMMED_VARIANCE = 0.77  # of a normal whose largest 5 % by size are cut off
+SHARED_DAYS = 2.0  # the level fitted to days that move together hides more of their spread than one day
 
 
 @dataclass(frozen=True)
@@ -155,15 +157,16 @@ def _day_shock(
     used = information > 0
     if used.sum() < WEEK:
         return PRIOR_SHOCK, PRIOR_AUTOCORRELATION, np.zeros(len(surplus))
-    # trimmed: a day of an incident must not make every later one look normal
+    # a day of an incident must not make every later one look normal
     order = np.argsort(np.abs(surplus[used]) / np.sqrt(information[used]))
     keep = order[: max(WEEK, int(0.95 * used.sum()))]
     # the leaves' rates and the weekdays were fitted to these same days and took their part of the spread
     days = weekdays_of(cube)[used]
     by_weekday = np.bincount(days, weights=information[used], minlength=WEEK)
     fitted = float((by_weekday / (by_weekday + 1 / WEEKDAY_PRIOR**2)).sum())
-    degrees = max(len(keep) - max(fitted, 1.0), 1.0)
-    spread = float((surplus[used][keep] ** 2).sum()) * len(keep) / degrees
+    degrees = max(len(keep) - max(fitted, 1.0) - SHARED_DAYS, 1.0)
+    trimmed = TRIMMED_VARIANCE if len(keep) < used.sum() else 1.0
+    spread = float((surplus[used][keep] ** 2).sum()) * len(keep) / degrees / trimmed
     excess = max(spread - float(information[used][keep].sum()), 0.0)
     variance = excess / float((information[used][keep] ** 2).sum())
     # few days know a variance badly, and one taken too small calls a usual week a regression

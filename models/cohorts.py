@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Literal
@@ -51,6 +52,14 @@ class CountCube:
 
     def slice_of(self, conditions: Conditions) -> Slice:
         return slice_of(self.columns, self.leaf_values, conditions)
+
+
+@dataclass(frozen=True)
+class Slower:
+    """Cells (leaves, days) in which the share of arrivals that come early is ``change`` times the usual."""
+
+    cells: Bools
+    change: float
 
 
 @dataclass(frozen=True)
@@ -134,20 +143,33 @@ class CohortCube:
         seen = self.visible() & usual[:, :, None]
         return shares_by_leaf(self.columns, self.leaf_values, self.trials, self.arrivals, seen)
 
-    def counts(self, delays: Floats, settle: int = SETTLE_DAYS) -> CountCube:
-        """Arrivals at b of those who reached a, with the share of them that could be seen so far."""
+    def counts(self, delays: Floats, settle: int = SETTLE_DAYS, slower: Sequence[Slower] = ()) -> CountCube:
+        """Arrivals at b of those who reached a, with the share of them that could be seen so far.
+
+        In the cells of ``slower`` fewer come early, and those come later: they are not missing yet.
+        """
         seen = self.visible(settle)
         successes = np.where(seen, self.arrivals, 0).sum(axis=2)
         share = (seen * delays[:, None, :]).sum(axis=2)
+        for each in slower:
+            cut = self.prompt_age(delays)
+            early = (seen[:, :, : cut + 1] * delays[:, None, : cut + 1]).sum(axis=2)
+            usual = delays[:, : cut + 1].sum(axis=1)[:, None]
+            later = (share - early) * (1 - usual * each.change) / np.maximum(1 - usual, 1e-9)
+            share = np.where(each.cells, early * each.change + later, share)
         return self._family("advance", self.trials, successes, share)
 
+    def prompt_age(self, delays: Floats) -> int:
+        """The age in days by which most of those who come have come."""
+        weight = self.arrivals.sum(axis=(1, 2)) + 1e-9
+        return int(np.searchsorted(np.cumsum(weight @ delays / weight.sum()), 0.5))
+
     def punctual(self, delays: Floats, settle: int = SETTLE_DAYS) -> CountCube | None:
-        """Of the arrivals seen, those that came by the day most do; None where nobody comes later.
+        """Of the arrivals seen, those that came by the age most do; None where nobody comes later.
 
         A cohort that is young has mostly early arrivals: what is expected of it grows accordingly.
         """
-        weight = self.arrivals.sum(axis=(1, 2)) + 1e-9
-        cut = int(np.searchsorted(np.cumsum(weight @ delays / weight.sum()), 0.5))
+        cut = self.prompt_age(delays)
         if cut >= self.ages - 1:
             return None
         seen = self.visible(settle)

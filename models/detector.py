@@ -11,10 +11,10 @@ import numpy as np
 
 from models.baseline import PRIOR_SHOCK
 from models.blind_cells import unseen_cells
-from models.cohorts import SETTLE_DAYS, CohortCube, CountCube
+from models.cohorts import SETTLE_DAYS, CohortCube, CountCube, Slower
 from models.evidence import benjamini_hochberg
 from models.finding import Exclusion, Finding, Kind, OpenFinding, Unseen
-from models.losses import Loss, loss_of
+from models.losses import NO_LOSS, Loss, loss_of
 from models.reference import OpenCells, Reference, make_reference, reference_cells
 from models.scan import (
     Recent,
@@ -34,6 +34,9 @@ FULL_BASELINE_DAYS = 28
 SAME_SEGMENT_OVERLAP = 0.5
 SAME_START = timedelta(days=4)
 MEMORY_DAYS = 120  # of the past are looked at: the baseline of a finding open for weeks, and its days
+
+
+Transition = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True)
@@ -63,10 +66,11 @@ class Explained:
 
 @dataclass(frozen=True)
 class Judgement:
-    """The findings of a night, strongest lower bound of loss first, and what they explain."""
+    """The findings of a night, strongest lower bound of loss first, and what they explain, per transition
+    and kind."""
 
     findings: tuple[Finding, ...]
-    explained: Mapping[tuple[str, str, str, str], Explained]
+    explained: Mapping[tuple[Transition, str], Explained]
 
 
 def find_pain_points(
@@ -97,7 +101,7 @@ def find_pain_points(
     quiet = max(sum(scan.standing_tests for scan in scans) - len(gaps), 0)
     q_values = iter(benjamini_hochberg(np.array(gaps + [1.0] * quiet)).tolist())
     findings = []
-    explained = {}
+    explained: dict[tuple[Transition, str], Explained] = {}
     for cube, scan in zip(cubes, scans, strict=True):
         told = []
         for each in scan.candidates:
@@ -108,10 +112,12 @@ def find_pain_points(
                 finding = replace(each.finding, q_value=min(each.finding.p_value, 1.0))
                 least = settings.alpha_to_stay if finding.carries else settings.alpha
                 is_sure = finding.p_value <= least
-            if is_sure and finding.lost_low > 0 and not finding.is_over:
+            costs = finding.lost_low > 0 or finding.kind == "slow"
+            if is_sure and costs and not finding.is_over:
                 findings.append(finding)
                 told.append(each)
-        explained[cube.transition] = _explained_by(scan, told)
+        for kind, known in _explained_by(scan, told).items():
+            explained[(cube.transition, kind)] = known
     return Judgement(tuple(sorted(findings, key=lambda each: -each.lost_low)), explained)
 
 
@@ -125,24 +131,26 @@ class _Candidate:
 
 @dataclass(frozen=True)
 class _Scan:
-    """What the scans of one transition brought; ``standing_tests`` is how many gaps were looked for."""
+    """What the scans of one transition brought; ``standing_tests`` is how many gaps were looked for,
+    ``families`` what each kind was judged by."""
 
     candidates: tuple[_Candidate, ...]
     standing_tests: int
-    counts: CountCube
-    reference: Reference | None
+    families: Mapping[Kind, tuple[CountCube, Reference | None]]
 
 
-def _explained_by(scan: _Scan, told: Sequence[_Candidate]) -> Explained:
+def _explained_by(scan: _Scan, told: Sequence[_Candidate]) -> dict[Kind, Explained]:
     # only what is told explains: a finding that is not told again must not hide in its own effect
-    cells: Bools = np.zeros(scan.counts.trials.shape, dtype=np.bool_)
-    if scan.reference is None:
-        return Explained(scan.counts, None, cells)
-    rates = scan.reference.rates
-    for fall in (each.fall for each in told if each.fall is not None):
-        rates = explain_away(rates, fall)
-        cells |= fall.cells
-    return Explained(scan.counts, rates, cells)
+    explained: dict[Kind, Explained] = {}
+    for kind, (counts, reference) in scan.families.items():
+        cells: Bools = np.zeros(counts.trials.shape, dtype=np.bool_)
+        rates = None if reference is None else reference.rates
+        for each in told:
+            if each.fall is not None and each.finding.kind == kind and rates is not None:
+                rates = explain_away(rates, each.fall)
+                cells |= each.fall.cells
+        explained[kind] = Explained(counts, rates, cells)
+    return explained
 
 
 def _scan(
@@ -160,50 +168,27 @@ def _scan(
     ]
     cells = reference_cells(cube.trials.shape, cube.observed, opened)
     delays = cube.delays(np.ones_like(cube.observed) if cells is None else cells)
-    counts = cube.counts(delays)
     explained: Bools = np.zeros(cube.trials.shape, dtype=np.bool_)
     exclusions: list[Exclusion] = []
     candidates: list[_Candidate] = []
-    shock = PRIOR_SHOCK
+    counts = cube.counts(delays)
     reference = None
+    families: dict[Kind, tuple[CountCube, Reference | None]] = {}
     if cells is not None:
-        reference = make_reference(counts, slices, cells)
-        shock = reference.baseline.shock
-        falls = scan_regressions(
-            counts,
-            reference,
-            slices,
-            margin=settings.margin,
-            least_log_p=math.log(settings.alpha_to_stay),
-            tests=transitions,
-        )
-        taken: set[str] = set()
-        for fall in falls:
-            older = _older(cube, "regression", fall.slice, fall.started, earlier)
-            if older is not None and older.pain_point_id in taken:
-                continue  # it fell again: the finding that is told already covers all days since it began
-            if older is not None:
-                taken.add(older.pain_point_id)
-            if older is not None and older.is_settled and not older.is_resolved and older.started_on:
-                fall = shortfall_of(
-                    counts, reference, reference.rates, slices, fall.slice, older.started_on, fall.log_p
-                )
+        slower: list[Slower] = []
+        punctual = cube.punctual(delays)
+        if punctual is not None:
+            late, past = _family(cube, punctual, slices, cells, delays, earlier, settings, transitions, None)
+            families["slow"] = punctual, past
+            candidates += late
+            slower = [Slower(each.fall.cells, each.fall.change) for each in late if each.fall is not None]
+        counts = cube.counts(delays, slower=slower)
+        falls, reference = _family(cube, counts, slices, cells, delays, earlier, settings, transitions, ideal)
+        candidates += falls
+        for fall in (each.fall for each in falls if each.fall is not None):
             explained |= fall.cells
             exclusions.append((fall.slice.conditions, fall.started))
-            finding = _finding(
-                cube,
-                counts,
-                "regression",
-                fall,
-                loss=_loss_of_fall(cube, counts, reference, fall, delays),
-                started=fall.started,
-                ideal=ideal,
-                recent=recent_counts(counts, reference.rates, fall.slice, RECENT_DAYS, fall.started),
-                provisional=reference.baseline.days < FULL_BASELINE_DAYS,
-                excluded=(),
-                older=older,
-            )
-            candidates.append(_Candidate(finding, fall))
+    shock = PRIOR_SHOCK if reference is None else reference.baseline.shock
     if ideal is not None:
         ideal_rates = np.full(cube.trials.shape, ideal)
         for gap in scan_standing_gaps(
@@ -238,7 +223,61 @@ def _scan(
                 older=_older(cube, "below_ideal", gap.slice, None, earlier),
             )
             candidates.append(_Candidate(finding, None))
-    return _Scan(tuple(candidates), int(ideal is not None), counts, reference)
+    families["regression"] = counts, reference
+    return _Scan(tuple(candidates), int(ideal is not None), families)
+
+
+def _family(
+    cube: CohortCube,
+    counts: CountCube,
+    slices: SliceSet,
+    cells: Bools,
+    delays: Floats,
+    earlier: Sequence[OpenFinding],
+    settings: DetectorSettings,
+    transitions: int,
+    ideal: float | None,
+) -> tuple[list[_Candidate], Reference]:
+    """What fell below its own past in one family of counts."""
+    kind: Kind = "slow" if counts.family == "slow" else "regression"
+    reference = make_reference(counts, slices, cells)
+    falls = scan_regressions(
+        counts,
+        reference,
+        slices,
+        margin=settings.margin,
+        least_log_p=math.log(settings.alpha_to_stay),
+        tests=2 * transitions,
+    )
+    taken: set[str] = set()
+    candidates = []
+    for fall in falls:
+        older = _older(cube, kind, fall.slice, fall.started, earlier)
+        if older is not None and older.pain_point_id in taken:
+            continue  # it fell again: the finding that is told already covers all days since it began
+        if older is None and fall.p_value > settings.alpha:
+            continue
+        if older is not None:
+            taken.add(older.pain_point_id)
+        if older is not None and older.is_settled and not older.is_resolved and older.started_on:
+            fall = shortfall_of(
+                counts, reference, reference.rates, slices, fall.slice, older.started_on, fall.log_p
+            )
+        finding = _finding(
+            cube,
+            counts,
+            kind,
+            fall,
+            loss=NO_LOSS if kind == "slow" else _loss_of_fall(cube, counts, reference, fall, delays),
+            started=fall.started,
+            ideal=ideal,
+            recent=recent_counts(counts, reference.rates, fall.slice, RECENT_DAYS, fall.started),
+            provisional=reference.baseline.days < FULL_BASELINE_DAYS,
+            excluded=(),
+            older=older,
+        )
+        candidates.append(_Candidate(finding, fall))
+    return candidates, reference
 
 
 def _loss_of_fall(

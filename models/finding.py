@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
 
-Kind = Literal["below_ideal", "regression"]
+Kind = Literal["below_ideal", "regression", "slow", "detour", "friction"]
 
 
 Conditions = tuple[tuple[str, str | None], ...]
@@ -83,6 +83,10 @@ class Finding:
     seen_until: date
     unseen: tuple[Unseen, ...] = ()
     unseen_arrivals: tuple[Unseen, ...] = ()
+
+    @property
+    def transition(self) -> tuple[str, str, str, str]:
+        return (self.journey, self.persona, self.stage, self.next_stage)
 
     @property
     def observed(self) -> float:

@@ -38,6 +38,10 @@ class DayCounts:
     def rate(self) -> float:
         return self.k / self.n if self.n else math.nan
 
+    def latest(self, days: int) -> DayCounts:
+        """The last days alone."""
+        return DayCounts(self.attempts[-days:], self.successes[-days:])
+
 
 @dataclass(frozen=True)
 class FixEffect:
@@ -73,14 +77,14 @@ def judge_fix(
     (difference in differences on log-odds). Variances are binomial, widened by how much more than
     chance the days vary; the size of the gap itself is taken as known.
     """
-    spread = _spread([each for each in (before, after) if each.n])
+    spread = day_spread([each for each in (before, after) if each.n])
     if not before.n or not after.n or not 0 < expected < 1:
         return _too_early(before, after)
     missing = _log_odds(expected) - _log_odds_of(before)
     moved = _log_odds_of(after) - _log_odds_of(before)
     variance = spread * (_variance(before) + _variance(after))
     if others is not None and min(each.n for each in others) >= LEAST_ATTEMPTS:
-        own = _spread(list(others))
+        own = day_spread(list(others))
         moved -= _log_odds_of(others[1]) - _log_odds_of(others[0])
         variance += own * (_variance(others[0]) + _variance(others[1]))
     if missing == 0:
@@ -142,7 +146,7 @@ def _variance(counts: DayCounts) -> float:
     return 1 / (counts.k + 0.5) + 1 / (counts.n - counts.k + 0.5)
 
 
-def _spread(periods: list[DayCounts]) -> float:
+def day_spread(periods: list[DayCounts]) -> float:
     """How many times the binomial variance the days show (Pearson), at least 1; a few days say little."""
     squares, degrees = 0.0, 0
     for each in periods:

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from models.detector import RECENT_DAYS, Explained
+from models.detector import RECENT_DAYS, Explained, Transition
 from models.finding import Finding, OpenFinding
 from models.pain_point import PainPoint
 from models.scan import recent_counts, sure_gap
@@ -17,6 +17,7 @@ KEEP_RESOLVED = timedelta(days=14)
 SETTLED_AFTER = timedelta(days=14)
 WORSE, BETTER = 1.3, 0.5
 MOST_RECENT_DAYS = 28
+SAME_PEOPLE = 0.5
 
 
 @dataclass(frozen=True)
@@ -79,16 +80,17 @@ def _status(finding: Finding) -> str:
 
 def silent(
     previous: Sequence[PainPoint],
-    carried: set[str],
-    explained: Mapping[tuple[str, str, str, str], Explained],
+    continued: Sequence[Continued],
+    explained: Mapping[tuple[Transition, str], Explained],
     night: date,
 ) -> list[PainPoint]:
     """Last night's pain points that tonight's scan did not bring back, with their status.
 
     Silence is no recovery: a finding is resolved by positive evidence only, that the recent rate has
-    made good more than half of the gap, given what tonight's other findings explain. Resolved ones
-    stay for 14 days.
+    made good more than half of the gap, given what tonight's other findings explain; or because another
+    finding of tonight says the same of a wider or narrower segment. Resolved ones stay for 14 days.
     """
+    carried = {each.pain_point_id for each in continued}
     kept = []
     for each in previous:
         if each.pain_point_id in carried:
@@ -97,24 +99,38 @@ def silent(
             if night - each.last_seen <= KEEP_RESOLVED:
                 kept.append(each)
             continue
-        known = explained.get(each.transition)
+        known = explained.get((each.transition, "regression" if each.kind == "below_ideal" else each.kind))
         # the longer it is silent, the more days can testify to a recovery: small gaps need many
         days = min(max((night - each.last_seen).days, RECENT_DAYS), MOST_RECENT_DAYS)
-        status = "ongoing" if known is None else _status_of_silent(each, known, days)
+        status = "ongoing"
+        if known is not None:
+            is_told = any(_says_the_same(each, other.finding, known) for other in continued)
+            status = "resolved" if is_told else _status_of_silent(each, known, days)
         # last_seen of a resolved one says when it was resolved
         kept.append(replace(each, status=status, last_seen=night if status == "resolved" else each.last_seen))
     return kept
 
 
+def _says_the_same(each: PainPoint, told: Finding, known: Explained) -> bool:
+    """Whether a finding of tonight is about the same people: half of the smaller segment, or more."""
+    if told.transition != each.transition or told.kind == "below_ideal" or each.kind == "below_ideal":
+        return False
+    counts = known.counts
+    weight = counts.trials.sum(axis=1)
+    one, other = counts.slice_of(each.conditions).leaves, counts.slice_of(told.conditions).leaves
+    smaller = min(weight[one].sum(), weight[other].sum())
+    return bool(smaller > 0 and weight[one & other].sum() >= SAME_PEOPLE * smaller)
+
+
 def _status_of_silent(each: PainPoint, explained: Explained, days: int) -> str:
     counts = explained.counts
-    if each.kind == "regression":
+    if each.kind == "below_ideal":
+        rates = np.full(counts.trials.shape, each.expected)
+        counts = replace(counts, share=np.where(explained.cells, 0, counts.share))
+    else:
         if explained.rates is None:
             return "ongoing"
         rates = explained.rates
-    else:
-        rates = np.full(counts.trials.shape, each.expected)
-        counts = replace(counts, share=np.where(explained.cells, 0, counts.share))
     recent = recent_counts(counts, rates, counts.slice_of(each.conditions), days)
     # half of the gap it surely had: the first nights of a finding overstate it
     gap = sure_gap(1 - each.observed / each.expected, each.lost_low, each.lost_conversions)

@@ -30,6 +30,10 @@ class Loss:
         return None if self.order_value is None else self.conversions * self.order_value
 
 
+NO_LOSS = Loss(0.0, 0.0, 0.0, 0.0, None)
+"""Of those who come later, but come."""
+
+
 def loss_of(
     cube: CohortCube,
     chosen: Slice,

@@ -95,7 +95,8 @@ def _strongest(
     k, e, usual, x = judged.hits, judged.expected, judged.usual, judged.exposure
     enough = (np.minimum(e, usual) >= LEAST_EXPECTED) & (x - e >= LEAST_FAILURES)
     falls = (k < e * (1 - margin)) & (k < usual * (1 - margin / 2))
-    rises = (k > e * (1 + margin)) & (k > usual) & (slices.depths() > 0)[:, None]
+    # what only looks good beside the others did not rise: they fell
+    rises = (k > e * (1 + margin)) & (k - usual > (k - e) / 2) & (slices.depths() > 0)[:, None]
     tails = np.where(falls | rises, log_tails(-np.abs(judged.z), judged.degrees), 0.0)
     evidence = np.where(enough, tails + penalties[:, None], 0.0)
     rank = np.where(evidence <= least, evidence - judged.relief, np.inf)

@@ -115,7 +115,6 @@ def _given_the_others(
     surprise = _surprise(moved / np.sqrt(shift_spread + rest_spread), shock_degrees)
     # a shift far beyond the usual shocks is no shock: it is taken as it is
     shift_spread = np.maximum(shift_spread, moved**2)
-    usually = np.sqrt(shift_spread)
     shift_spread = np.maximum(shift_spread, moved**2)
     trust = shift_spread / (shift_spread + rest_spread)
     p = np.clip(e / np.maximum(x, 1e-9), 1e-6, 1 - 1e-6)

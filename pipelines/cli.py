@@ -32,6 +32,7 @@ from pipelines.listing import awake, list_pain_points
 from pipelines.mark_command import mark, unmark
 from pipelines.scaffold import scaffold
 from pipelines.show_marks import snoozed_line
+from pipelines.what_if_command import what_if
 from pipelines.workspace import Workspace, open_workspace
 
 app = typer.Typer(
@@ -246,6 +247,7 @@ def list_command(
 app.command()(explain)
 app.command()(mark)
 app.command()(unmark)
+app.command(name="what-if")(what_if)
 app.command()(funnel)
 
 

@@ -22,6 +22,7 @@ from models.journey import Journey, segment_columns
 from models.lifecycle import Continued, continue_findings, open_findings, silent
 from models.pain_point import PainPoint
 from models.slices import SliceSet
+from pipelines.auto_ideals import proposed_ideals, say_proposed
 from pipelines.blind_days import observed_days
 from pipelines.finding_sql import counts_query, segment_filter
 from pipelines.finding_store import (
@@ -82,7 +83,12 @@ def detect_nights(
     previous = [each for each in judged if each < nights[0]]
     standing = pain_points_of(connection, previous[-1]) if previous else []
     for each in nights:
-        standing = _judge(journeys, ideals, standing, each, detector, slices, workspace)
+        proposals = proposed_ideals(
+            connection, workspace.journeys, {j.journey.name: min(each, j.horizon_day) for j in journeys}
+        )
+        offered = {key: proposal.conversion for key, proposal in proposals.items()} | ideals
+        standing = _judge(journeys, offered, standing, each, detector, slices, workspace)
+        standing = say_proposed(standing, proposals)
         save_night(connection, each, standing)
     shown = f"{nights[0]} to {nights[-1]}" if len(nights) > 1 else f"{nights[0]}"
     progress(f"judged {len(nights)} nights, {shown}: {sum(p.is_open for p in standing)} open pain points")
@@ -160,10 +166,9 @@ def _judge(
     ]
     judgement = find_pain_points(seen, ideals, open_findings(previous, night), detector, slices)
     continued = continue_findings(judgement.findings, previous, night)
-    carried = {each.pain_point_id for each in continued}
     by_name = {each.journey.name: each.journey for each in journeys}
     tonight = [_pain_point(each, by_name, night, workspace.settings.currency) for each in continued]
-    return tonight + silent(previous, carried, judgement.explained, night)
+    return tonight + silent(previous, continued, judgement.explained, night)
 
 
 def _transitions(

@@ -59,7 +59,10 @@ def examine(workspace: Workspace, *, calls_vendors: bool = True) -> Iterator[Rem
             if asks and reason is not None and name in workspace.sources_of(journey):
                 yield Remark("note", journey.path, f"GA4's own funnel is not put beside it: {reason}")
         for stage in (each for each in journey.stages if each.ideal.auto):
-            what = f"`ideal: auto` of stage {stage.name!r} is not computed by this version; write numbers"
+            what = (
+                f"`ideal: auto` of stage {stage.name!r}: its conversion is proposed from the segments that "
+                "do best, and said as such; the times and shares of an ideal are not proposed, write numbers"
+            )
             yield Remark("note", f"{journey.path}, line {stage.line}", what)
     yield from _rules(workspace, journeys)
 

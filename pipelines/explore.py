@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 import pandas as pd
@@ -12,7 +14,10 @@ from pipelines.errors import NothingLanded, PainpointsError
 from pipelines.funnel import funnel
 from pipelines.workspace import open_workspace
 
-__all__ = ["connect", "funnel", "journey_map", "pain_points"]
+if TYPE_CHECKING:
+    from pipelines.what_if import JourneyGain
+
+__all__ = ["connect", "funnel", "journey_map", "pain_points", "what_if"]
 
 
 def connect(workspace: str | Path = ".") -> duckdb.DuckDBPyConnection:
@@ -41,6 +46,20 @@ def pain_points(workspace: str | Path = ".") -> pd.DataFrame:
         return connection.execute(
             "select * from marts.pain_points order by status = 'resolved', lost_low desc"
         ).df()
+
+
+def what_if(
+    workspace: str | Path = ".", stages: Mapping[str, float | None] | None = None
+) -> tuple[JourneyGain, ...]:
+    """What each journey would gain a week if stages met a rate, or their ideal where it is None.
+
+    By default every stage with an ideal. Raises WrongStage or NothingLanded.
+    """
+    from pipelines.what_if import journey_gains
+
+    opened = open_workspace(Path(workspace))
+    with connect(opened.root) as connection:
+        return journey_gains(connection, opened.journeys, opened.settings.currency, stages)
 
 
 def journey_map(workspace: str | Path = ".") -> Path:

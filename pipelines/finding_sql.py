@@ -8,6 +8,8 @@ from sqlglot import exp
 
 from models.finding import Conditions, Finding
 
+DAY = "reached_date"
+
 
 def segment_filter(conditions: Conditions) -> str:
     """The predicate of a segment on the published tables; ``TRUE`` for everyone."""
@@ -21,31 +23,45 @@ def counts_query(finding: Finding) -> str:
         _equals("persona", finding.persona),
         _equals("stage", finding.stage),
         _equals("next_stage", finding.next_stage),
-        exp.Between(this=exp.column("entry_date"), low=_day(finding.first_day), high=_day(finding.last_day)),
+        exp.Between(this=exp.column(DAY), low=_day(finding.first_day), high=_day(finding.last_day)),
     ]
     if finding.conditions:
         where.append(_predicate(finding.conditions))
-    if finding.unseen_days:
-        days = [_day(day) for day in finding.unseen_days]
-        where.append(exp.not_(exp.column("entry_date").isin(*days)))
+    # whose events could not be recorded; coalesce, since NOT of an unknown would drop the row
+    where += [_not(_on_day(conditions, exp.column(DAY), day)) for conditions, day in finding.unseen]
     for conditions, since in finding.excluded:
-        # what another finding explains; coalesce, since NOT of an unknown would drop the row
+        # what another finding explains
         other = _predicate(conditions)
         if since is not None:
-            other = exp.and_(other, exp.GTE(this=exp.column("entry_date"), expression=_day(since)))
-        where.append(exp.not_(exp.func("coalesce", exp.paren(other), exp.false())))
+            other = exp.and_(other, exp.GTE(this=exp.column(DAY), expression=_day(since)))
+        where.append(_not(other))
     query = exp.select(
-        _total("matured", "attempts"),
-        _total("matured_advanced", "successes"),
-    ).from_(exp.table_("stage_funnel", "marts"))
+        _total(exp.column("attempts"), "attempts"),
+        _total(exp.Case().when(_has_come(finding), exp.column("attempts")), "successes"),
+    ).from_(exp.table_("stage_cohorts", "marts"))
     return query.where(*where).sql("duckdb", pretty=True)
 
 
-def _total(column: str, name: str) -> exp.Expr:
-    return exp.alias_(
-        exp.cast(exp.func("coalesce", exp.func("sum", exp.column(column)), exp.Literal.number(0)), "bigint"),
-        name,
-    )
+def _has_come(finding: Finding) -> exp.Expr:
+    """Whether a cohort's attempts had come to the next stage by the last day that was judged."""
+    arrived = exp.Add(this=exp.column(DAY), expression=exp.cast(exp.column("age_days"), "int"))
+    tests: list[exp.Expr] = [exp.LTE(this=arrived, expression=_day(finding.seen_until))]
+    tests += [_not(_on_day(conditions, arrived.copy(), day)) for conditions, day in finding.unseen_arrivals]
+    return exp.and_(*tests)
+
+
+def _on_day(conditions: Conditions, which: exp.Expr, day: date) -> exp.Expr:
+    test = exp.EQ(this=which, expression=_day(day))
+    return exp.and_(_predicate(conditions), test) if conditions else test
+
+
+def _not(condition: exp.Expr) -> exp.Expr:
+    return exp.not_(exp.func("coalesce", exp.paren(condition), exp.false()))
+
+
+def _total(counted: exp.Expr, name: str) -> exp.Expr:
+    total = exp.func("coalesce", exp.func("sum", counted), exp.Literal.number(0))
+    return exp.alias_(exp.cast(total, "bigint"), name)
 
 
 def _predicate(conditions: Conditions) -> exp.Expr:

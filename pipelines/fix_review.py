@@ -11,11 +11,12 @@ from typing import Any
 import duckdb
 import numpy as np
 
-from models.fix_effect import DayCounts, judge_fix
+from models.fix_effect import ENOUGH_GAP, DayCounts, judge_fix
 from pipelines.mark_store import FixReview, Mark, current_marks, save_fix_reviews
 from pipelines.own_counts import Who, counts_by_day, last_matured_day
 from pipelines.report_views import RATE_KINDS
 
+RECENT_DAYS = 7  # that must be low again before a finding that was resolved "came back"
 DAYS_BEFORE = 28  # of a finding older than this, the days just before the fix are compared
 
 
@@ -57,7 +58,9 @@ def _review(connection: duckdb.DuckDBPyConnection, mark: Mark) -> FixReview | No
         else _periods(connection, row, "others", first, fixed, last, unseen)
     )
     effect = judge_fix(*own, float(row["expected"]), others)
-    verdict = "came back" if _came_back(connection, row, fixed) else effect.verdict
+    lately = judge_fix(own[0], own[1].latest(RECENT_DAYS), float(row["expected"])).closed
+    is_low_again = lately is not None and lately < ENOUGH_GAP
+    verdict = "came back" if is_low_again and _came_back(connection, row, fixed) else effect.verdict
     numbers: dict[str, Any] = {
         key: round(value, 4) if isinstance(value, float) else value for key, value in asdict(effect).items()
     }

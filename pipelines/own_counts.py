@@ -103,7 +103,11 @@ def _conditions(segment_filter: str) -> list[exp.Expr]:
 
 
 def _flat(condition: exp.Expr) -> list[exp.Expr]:
-    return list(condition.flatten()) if isinstance(condition, exp.And) else [condition]
+    """The terms of a conjunction, also of one in parentheses."""
+    inner = condition.unnest()
+    if not isinstance(inner, exp.And):
+        return [condition]
+    return [term for side in (inner.this, inner.expression) for term in _flat(side)]
 
 
 def _column_of(condition: exp.Expr) -> str | None:

@@ -179,8 +179,7 @@ def live(cube: CohortCube, nights: range) -> dict[int, list[PainPoint]]:
         seen = cube.until(night)
         judgement = find_pain_points([seen], {}, open_findings(standing, night), DetectorSettings())
         continued = continue_findings(judgement.findings, standing, night)
-        carried = {each.pain_point_id for each in continued}
-        rest = silent(standing, carried, judgement.explained, night)
+        rest = silent(standing, continued, judgement.explained, night)
         standing = [
             pain_point(each.finding, each.pain_point_id, each.status, each.first_seen, night)
             for each in continued

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import csv
 from collections import Counter, defaultdict
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 from statistics import median
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import duckdb
 import pandas as pd
 import pytest
+from conftest import CRM_CONFIG, make_workspace
 from journey_oracle import SEGMENTS, Journey
 from test_journey_oracle import BY_NAME, TIMEZONE, World, make_event, make_world, records
 
+from connectors.shop_hotjar import RECORDINGS_HEADER
+from pipelines import steps
+from pipelines.workspace import open_workspace
 from pipelines.world import build_world
 
 Tables = dict[str, pd.DataFrame]
@@ -23,7 +30,6 @@ Key = tuple[Any, ...]  # journey, persona, stage, next_stage, reached_date, segm
 COUNTS = ("attempts", "converted", "skipped", "looped", "backtracked")
 WORLDS = [
     ("user_first_7d", 11),
-    ("user_first_7d", 12),
     ("session_any_1d_personas", 13),
     ("user_first_1d_personas", 14),
     ("two_journeys", 15),
@@ -242,3 +248,48 @@ def test_a_stage_cut_in_two_by_a_new_session_is_no_loop() -> None:
     start = datetime(2026, 3, 2, 12)
     rows = cohorts_of([[("visit", start), ("visit", start + timedelta(hours=3))]])[0]
     assert [row["looped"] for row in rows] == [0]
+
+
+def test_recordings_are_counted_at_the_stage_most_of_their_last_page_belongs_to(tmp_path: Path) -> None:
+    config = CRM_CONFIG.replace('value = "amount"', 'value = "amount", page = "page"')
+    config += '\n[sources.hotjar]\nrecordings = "exports/rec*.csv"\n'
+    folder = make_workspace(tmp_path / "shop", config=config, lines=[])
+    lines = ["when,what,who,device,amount,page"]
+    for who in range(6):
+        steps_of = [("visit", "/list"), ("visit", "/item"), ("cart", "/item"), ("cart", "/item")]
+        steps_of += [("help", "/help"), ("buy", "/done")]
+        lines += [
+            f"2026-03-0{who + 1} 10:0{n}:00,{what},u{who},mobile,,{page}"
+            for n, (what, page) in enumerate(steps_of)
+        ]
+    (folder / "exports" / "crm.csv").write_text("\n".join(lines) + "\n", "utf-8")
+    # page, device, rage clicks, u-turns; nobody does anything of a stage on the help page
+    left = [("/item", "Mobile", 3, 0), ("/item", "Mobile", 0, 2), ("/item", "Desktop", 0, 0)]
+    left += [("/list", "Mobile", 1, 1), ("/help", "Mobile", 9, 9)]
+    with (folder / "exports" / "rec.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, RECORDINGS_HEADER, restval="N/A", extrasaction="ignore")
+        writer.writeheader()
+        for number, (page, device, rage, turns) in enumerate(left):
+            writer.writerow(
+                {
+                    "Recording URL": f"https://insights.hotjar.com/r/{number}",
+                    "Created": "2026-03-02 09:00:00",
+                    "Device": device,
+                    "Exit Page URL": f"https://shop.example{page}?x=1",
+                    "Rage Clicks": rage,
+                    "U-Turns": turns,
+                }
+            )
+    workspace = open_workspace(folder)
+    steps.pull(workspace)
+    steps.build(workspace)
+    with duckdb.connect(str(workspace.published), read_only=True) as db:
+        found = db.execute(
+            "select stage, device, day::varchar, recordings, recordings_with_rage, recordings_with_u_turns, "
+            "rage_clicks, u_turns from marts.stage_friction order by stage, device"
+        ).fetchall()
+    assert found == [
+        ("cart", "desktop", "2026-03-02", 1, 0, 0, 0, 0),
+        ("cart", "mobile", "2026-03-02", 2, 1, 1, 3, 2),
+        ("visit", "mobile", "2026-03-02", 1, 1, 1, 1, 1),
+    ]

@@ -108,5 +108,5 @@ def _observed(world: World, plant: Plant, night: int) -> Floats:
     told = np.broadcast_to(share, (len(world.leaf_values), *share.shape)).copy()
     for outage in world.outages:
         if outage.stage == plant.transition + 1:
-            told[np.ix_(outage.leaves, *(range(n) for n in share.shape))] *= ~np.isin(seen_on, outage.days)
+            told[outage.leaves] *= ~np.isin(seen_on, outage.days)
     return told

@@ -37,8 +37,7 @@ class Ours:
             cubes, {}, open_findings(self._standing, night), self._settings, self._slices
         )
         continued = continue_findings(judgement.findings, self._standing, night)
-        carried = {each.pain_point_id for each in continued}
-        rest = silent(self._standing, carried, judgement.explained, night)
+        rest = silent(self._standing, continued, judgement.explained, night)
         tonight = [
             _remembered(each.finding, each.pain_point_id, each.status, each.first_seen, night)
             for each in continued

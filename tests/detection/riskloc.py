@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -59,7 +60,7 @@ def read_cases(folder: Path) -> list[Case]:
     return [_read(folder, each) for each in listed]
 
 
-def _read(folder: Path, told: dict[str, object]) -> Case:
+def _read(folder: Path, told: dict[str, Any]) -> Case:
     frame = pd.read_csv(folder / str(told["file"]), dtype=str)
     frame = frame.astype({"min": "int64", "value": "int64", "cnt": "int64"})
     columns = tuple(sorted(set(frame.columns) - {"min", "value", "cnt"}))

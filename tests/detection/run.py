@@ -6,12 +6,16 @@ python tests/detection/run.py [--seeds 20] [--volume 20k] [--kinds null,pain] [-
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from multiprocessing import get_context
 from pathlib import Path
 
+# one thread a process: the matrices are small, and --processes says how many cores are used
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 # the contender under test lives in the project, wherever this is started from
 sys.path.insert(1, str(Path(__file__).resolve().parents[2]))
@@ -20,7 +24,7 @@ from detection.contenders import NAMED, maker_of
 from detection.grid import KINDS, REPORTING_SEEDS, TUNING_SEEDS, VOLUMES
 from detection.scoring import Score, run
 from detection.shown import Row, as_json, print_table
-from detection.summary import summarise
+from detection.summary import Measured, summarise
 from detection.world import make_world
 
 Task = tuple[str, str, int, tuple[str, ...]]  # kind, volume, seed, contenders
@@ -39,21 +43,33 @@ def main() -> None:
         print(f"{len(tasks)} worlds, seeds {about}\n", flush=True)
     began = time.perf_counter()
     groups: dict[tuple[str, str, str], list[Score]] = defaultdict(list)
-    if asked.processes > 1:
-        with get_context("spawn").Pool(asked.processes) as pool:
-            told = pool.map(_judge, tasks, chunksize=1)
-    else:
-        told = [_judge(task) for task in tasks]
-    for (kind, volume, _, _), scores in zip(tasks, told, strict=True):
+    for done, ((kind, volume, _, _), scores) in enumerate(
+        zip(tasks, _judged(tasks, asked.processes), strict=True), 1
+    ):
         for each in scores:
             groups[volume, each.contender, kind].append(each)
+        if sys.stderr.isatty():
+            print(f"\r{done} of {len(tasks)} worlds", end="", file=sys.stderr, flush=True)
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
     order = sorted(groups, key=lambda key: (asked.volume.index(key[0]), asked.contender.index(key[1])))
-    rows: dict[Row, object] = {(*key, len(groups[key])): summarise(groups[key]) for key in order}
+    rows: dict[Row, Mapping[str, Measured]] = {
+        (*key, len(groups[key])): summarise(groups[key]) for key in order
+    }
     if asked.json:
         print(as_json(rows, about))
     else:
         print_table(rows)
         print(f"seeds {about}; {time.perf_counter() - began:.0f} s")
+
+
+def _judged(tasks: Sequence[Task], processes: int) -> Iterator[list[Score]]:
+    """The scores of every task, in their order."""
+    if processes == 1:
+        yield from map(_judge, tasks)
+        return
+    with get_context("spawn").Pool(processes) as pool:
+        yield from pool.imap(_judge, tasks)
 
 
 def _judge(task: Task) -> list[Score]:

@@ -121,9 +121,9 @@ class World:
         lag = night - np.arange(night + 1)
         known = self.completing[:, :, np.minimum(lag, self.completing.shape[2] - 1)]
         whole = np.floor(self.converted[:, :, : night + 1] * known + self.rounding[:, :, : night + 1])
-        return np.minimum(
-            np.minimum(whole.astype(np.int64), self.converted[:, :, : night + 1]), arrivals.sum(axis=-1)
-        )
+        # what is not seen to arrive is not seen to convert either
+        most = np.minimum(self.converted[:, :, : night + 1], arrivals.sum(axis=-1))
+        return np.asarray(np.minimum(whole.astype(np.int64), most))
 
 
 def make_world(kind: str, volume: int, seed: int) -> World:
