@@ -99,7 +99,12 @@ def _generated(config: WorldConfig) -> list[GeneratedModel]:
         ),
         GeneratedModel(
             "intermediate.attempt_segments",
-            events | {"intermediate.attempt_openings", "intermediate.opening_events"},
+            events
+            | {
+                "intermediate.attempt_openings",
+                "intermediate.opening_events",
+                "intermediate.edge_events",
+            },
             attempt_segments,
         ),
         GeneratedModel(

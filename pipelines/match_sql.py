@@ -14,6 +14,8 @@ from models.journey import ATTEMPT_SEGMENTS, Condition, Journey, Rule, Scalar, s
 from models.journey_schema import glob_pattern, unescaped
 
 _NUMBERS = ("value",)
+# What intermediate.edge_events says of an event.
+_AT_EDGES = {*ATTEMPT_SEGMENTS, "page", "source_name", "medium", "campaign"}
 
 
 def rule_expression(rules: Sequence[Rule], table: str, *, published: bool = False) -> exp.Expr:
@@ -75,6 +77,9 @@ def attempt_segments_query(journeys: Sequence[tuple[int, Journey]]) -> exp.Expr:
     selects = []
     for number, journey in journeys:
         own = {*ATTEMPT_SEGMENTS, *journey.segments}
+        asked = own | {each.field for persona in journey.personas for each in persona.where.conditions}
+        # what only a few journeys ask is looked up among all events
+        events = "edge_events" if asked <= _AT_EDGES else "events"
         selects.append(
             with_properties(
                 exp.select(
@@ -98,7 +103,7 @@ def attempt_segments_query(journeys: Sequence[tuple[int, Journey]]) -> exp.Expr:
                     ),
                 )
                 .join(
-                    exp.alias_(exp.table_("events", "intermediate"), "e", table=True),
+                    exp.alias_(exp.table_(events, "intermediate"), "e", table=True),
                     on=exp.EQ(
                         this=exp.column("event_number", "f"),
                         expression=exp.column("event_number", "e"),

@@ -1,10 +1,9 @@
 -- Joins that lose an attempt (a persona without stages, a path without fitness) would bend every rate.
-select a.journey, a.attempt_number
+select a.journey, a.attempt_number, count(*) as copies, count(k.skips) as paths
 from intermediate.attempts as a
-left join marts.attempts as m on key_text(a.attempt_number) = m.attempt_id
-where m.attempt_id is null
-union all
-select m.journey, count(*)
-from marts.attempts as m
-group by m.journey, m.attempt_id
-having count(*) > 1
+left join intermediate.path_skips as k
+    on a.journey_number = k.journey_number and a.persona = k.persona and a.path_number = k.path_number
+left join intermediate.path_fitness as f
+    on a.journey_number = f.journey_number and a.persona = f.persona and a.path_number = f.path_number
+group by a.journey, a.attempt_number
+having count(*) > 1 or count(k.skips) <> 1 or count(f.fitness) <> 1

@@ -1,18 +1,23 @@
 -- One row per visit that could open an attempt, with how that attempt would end.
 -- A lane is where attempts follow each other: the user, or one session with `scope: session`.
-with placed as (
+with known as (
     select
-        v.*,
+        v.journey_number, v.user_number, v.session_number, v.source_number, v.visit_number, v.stage_number,
+        v.entered_us, v.entered_seq,
         j.scope_is_session,
         j.window_us,
         case when j.scope_is_session then v.session_number else 0 end as lane_number,
-        s.started_us as session_started_us,
-        s.ended_us as session_ended_us,
         j.entry_is_any or v.stage_number = j.entry_stage_number as may_open,
         v.stage_number = j.goal_stage_number as is_goal
     from intermediate.stage_visits as v
     inner join config.journeys as j on v.journey_number = j.journey_number
-    inner join intermediate.session_spans as s on v.session_number = s.session_number
+),
+placed as (
+    -- what lies between beginning and goal decides nothing here
+    select k.*, s.started_us as session_started_us, s.ended_us as session_ended_us
+    from known as k
+    inner join intermediate.session_spans as s on k.session_number = s.session_number
+    where k.may_open or k.is_goal
 ),
 looking_ahead as (
     select

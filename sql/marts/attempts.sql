@@ -21,6 +21,7 @@
 -- country: country of its first event
 -- channel: channel of its first event
 -- is_new_user: whether its first event was of a new user
+-- materialized: view
 with joined as (
     select
         a.journey,

@@ -15,6 +15,7 @@
 -- landing_page: first page seen
 -- exit_page: last page seen
 -- value: revenue of the session in the workspace's currency, refunds taken off; NULL without any
+-- materialized: view
 with money as (
     select coalesce(k.vendor_session_number, d.session_number) as session_number, sum(m.amount) as value
     from intermediate.event_money as m
@@ -26,56 +27,31 @@ with money as (
     where k.is_revenue
     group by coalesce(k.vendor_session_number, d.session_number)
 ),
-seen as (
-    select
-        s.session_number, d.user_number, c.source,
-        s.started_us, s.ended_us, s.event_count,
-        f.device, f.os, f.browser, f.country, f.is_new_user,
-        coalesce(f.given_channel, t.given_channel) as given_channel,
-        -- the first event's own traffic source, else the session's, else that of the user's first visit, else direct
-        case when f.medium is not null or f.source_name is not null then f.source_name
-            when d.told_event_number is not null then t.source_name
-            else coalesce(f.first_source_name, '(direct)') end as source_name,
-        case when f.medium is not null or f.source_name is not null then f.medium
-            when d.told_event_number is not null then t.medium
-            else coalesce(f.first_medium, '(none)') end as medium,
-        case when f.medium is not null or f.source_name is not null then f.campaign
-            when d.told_event_number is not null then t.campaign
-            else f.first_campaign end as campaign,
-        l.page as landing_page,
-        x.page as exit_page
-    from intermediate.session_spans as s
-    inner join config.sources as c on s.source_number = c.source_number
-    inner join intermediate.session_edges as d on s.session_number = d.session_number
-    inner join intermediate.edge_events as f on d.first_event_number = f.event_number
-    left join intermediate.edge_events as t on d.told_event_number = t.event_number
-    left join intermediate.edge_events as l on d.landing_event_number = l.event_number
-    left join intermediate.edge_events as x on d.exit_event_number = x.event_number
-),
 described as (
     select
         key_text(s.session_number) as session_id,
-        key_text(s.user_number) as user_key,
-        s.source,
+        key_text(d.user_number) as user_key,
+        c.source,
         local_day(s.started_us, z.timezone) as session_date,
         moment(s.started_us) as started_at,
         moment(s.ended_us) as ended_at,
         s.event_count,
-        s.device,
-        s.os,
-        s.browser,
-        s.country,
-        coalesce(s.given_channel, c.channel) as channel,
-        s.is_new_user,
-        s.landing_page,
-        s.exit_page,
+        f.device,
+        f.os,
+        f.browser,
+        f.country,
+        f.channel,
+        f.is_new_user,
+        l.page as landing_page,
+        x.page as exit_page,
         m.value
-    from seen as s
+    from intermediate.session_spans as s
+    inner join config.sources as c on s.source_number = c.source_number
     cross join config.settings as z
-    left join intermediate.channels as c
-        on s.source_name is not distinct from c.source_name
-        and s.medium is not distinct from c.medium
-        and s.campaign is not distinct from c.campaign
+    inner join intermediate.session_edges as d on s.session_number = d.session_number
+    inner join intermediate.edge_events as f on d.first_event_number = f.event_number
+    left join intermediate.edge_events as l on d.landing_event_number = l.event_number
+    left join intermediate.edge_events as x on d.exit_event_number = x.event_number
     left join money as m on s.session_number = m.session_number
 )
 select * from described

@@ -9,6 +9,7 @@
 -- entered_at: first event of the visit, UTC
 -- left_at: last event of the visit, UTC
 -- event_count: events in the visit
+-- materialized: view
 select
     j.journey,
     key_text(v.attempt_number) as attempt_id,
