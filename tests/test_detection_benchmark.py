@@ -337,6 +337,22 @@ def test_the_oracle_sees_most_plants_and_is_hardly_ever_sure_of_what_is_not_ther
     assert np.std(chance) == pytest.approx(1, abs=0.3)
 
 
+def test_the_oracle_judges_a_slow_down_around_an_outage(calm: World) -> None:
+    plant = Plant(1, (), "slow", 0.4, 60)
+    dark = make_world("outage", 20_000, 1903)
+    outage = replace(dark.outages[0], stage=2, days=range(65, 67), leaves=mask_of(()))
+    arrivals = calm.arrivals.copy()
+    arrivals[1][:, np.isin(np.arange(DAYS)[:, None] + np.arange(AGES), outage.days)] = 0
+    rates = replace(calm.rates, drops=np.zeros((1, DAYS)))
+    world = replace(calm, truth=(plant,), rates=rates, arrivals=arrivals, outages=(outage,))
+    assert abs(oracle_z(world, plant, world.view(LAST))) < SURE
+    slowed = arrivals.copy()
+    moved = slowed[1][:, 60:, 0] // 4
+    slowed[1][:, 60:, 0] -= moved
+    slowed[1][:, 60:, 1] += moved
+    assert oracle_z(replace(world, arrivals=slowed), plant, replace(world, arrivals=slowed).view(LAST)) > SURE
+
+
 def test_usual_practice_floods_a_calm_month() -> None:
     """DETECTION.md: 16-65 new false findings in 30 calm nights one-way, hundreds two-way."""
     worlds = [make_world("null", 20_000, seed) for seed in range(1850, 1852)]

@@ -97,7 +97,9 @@ def _slow_cells(world: World, plant: Plant, view: NightView) -> _Cells:
         [same[..., None], usual[..., 1:] * ((1 - same) / (1 - usual[..., 0]))[..., None]], -1
     )
     shown = delays * _observed(world, plant, view.night)
-    chance = np.divide(shown[..., 0], shown.sum(axis=-1), out=np.ones(same.shape), where=same > 0)
+    total = shown.sum(axis=-1)
+    # in an outage nobody can be seen to arrive, nor to arrive late
+    chance = np.divide(shown[..., 0], total, out=np.ones(same.shape), where=total > 0)
     return arrivals.sum(axis=-1), arrivals[..., 0], chance, chance * (1 - chance), DELAY_SHOCK
 
 
