@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import cast
 
 import duckdb
@@ -18,6 +19,7 @@ from pipelines.sql_models import (
     Model,
     Progress,
     build_models,
+    needed_for,
     read_models,
     run_checks,
 )
@@ -33,10 +35,15 @@ GATHERED = ("staging.events", "staging.recordings", "staging.survey_answers")
 
 
 def build_tables(
-    connection: duckdb.DuckDBPyConnection, config: WorldConfig, progress: Progress = lambda _: None
+    connection: duckdb.DuckDBPyConnection,
+    config: WorldConfig,
+    progress: Progress = lambda _: None,
+    *,
+    targets: Collection[str] = (),
 ) -> None:
     """Make all tables from ``lake.staged_events`` and ``lake.days``, then run the checks.
 
+    With ``targets`` only those tables and what they read, and no checks, which look at all tables.
     Raises SqlFailed or CheckFailed.
     """
     write_config(connection, config)
@@ -44,8 +51,12 @@ def build_tables(
     # the marts of findings stand on state that `detect` writes; they are made there
     made = [model for model in read_models("intermediate", "marts") if not model.stands_on_state]
     models: list[Model | GeneratedModel] = [*staged, *made, *_generated(config)]
+    if targets:
+        models = needed_for(targets, models)
     progress(f"building {len(models)} tables")
     build_models(connection, models)
+    if targets:
+        return
     progress("checking them")
     run_checks(connection)
 

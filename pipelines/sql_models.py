@@ -94,6 +94,21 @@ def in_order(models: Iterable[Model | GeneratedModel]) -> list[Model | Generated
         raise SqlFailed(f"sql/: models read each other in a circle: {error.args[1]}") from error
 
 
+def needed_for(
+    targets: Iterable[str], models: Iterable[Model | GeneratedModel]
+) -> list[Model | GeneratedModel]:
+    """The models named in ``targets`` and all that these read, directly or not."""
+    by_name = {model.name: model for model in models}
+    found: dict[str, Model | GeneratedModel] = {}
+    asked = list(targets)
+    while asked:
+        name = asked.pop()
+        if name in by_name and name not in found:
+            found[name] = by_name[name]
+            asked.extend(by_name[name].reads)
+    return list(found.values())
+
+
 def build_models(
     connection: duckdb.DuckDBPyConnection,
     models: Iterable[Model | GeneratedModel],

@@ -26,6 +26,7 @@ OURS = "ours"
 CONTENDERS: Mapping[str, Contender] = {
     "floor": Contender("bench_floor.py", "duckdb", is_checked=False),
     OURS: Contender("bench_ours.py", "duckdb"),
+    "ours_whole": Contender("bench_ours.py", "duckdb", ("--whole",), is_checked=False),
     "ours_user": Contender("bench_ours.py", "duckdb", ("--journeys", "user")),
     "ours_both": Contender("bench_ours.py", "duckdb", ("--journeys", "both")),
     "usual_sql": Contender("bench_usual_sql.py", "duckdb"),

@@ -26,8 +26,8 @@ class Task:
     """Read ``events`` (a folder of Parquet files), write ``result`` (one Parquet file).
 
     ``memory_gb`` (1e9 bytes) bounds an engine that can be bounded; ``keys``: whether an engine that
-    profits from it keys users by a hash, or keeps to text; ``journeys``, for ours alone: session, user
-    or both.
+    profits from it keys users by a hash, or keeps to text. For ours alone: ``journeys`` are by session,
+    user or both; ``whole``: every table and check of a build instead of the question.
     """
 
     events: Path
@@ -37,6 +37,7 @@ class Task:
     memory_gb: float
     keys: str = "hash"
     journeys: str = "session"
+    whole: bool = False
 
     @property
     def files(self) -> str:
@@ -73,6 +74,7 @@ def read_task(arguments: Sequence[str] | None = None) -> Task:
     parser.add_argument("--memory-gb", type=float, default=6.0)
     parser.add_argument("--keys", choices=("hash", "text"), default="hash")
     parser.add_argument("--journeys", choices=("session", "user", "both"), default="session")
+    parser.add_argument("--whole", action="store_true")
     task = Task(**vars(parser.parse_args(arguments)))
     # a library inside a library has no option for its threads
     if hasattr(os, "sched_setaffinity"):
