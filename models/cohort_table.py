@@ -46,8 +46,10 @@ def cohort_cubes(
         arrivals = np.zeros((*shape, count))
         at = (rows[came], places[came], ages[came].astype(np.int64))
         np.add.at(arrivals, at, group["attempts"].to_numpy(float)[came])
-        flat = {name: np.zeros(shape) for name in ("attempts", "converted", "value")}
+        flat = {name: np.zeros(shape) for name in ("attempts", "converted", "value", "seconds")}
         for name, matrix in flat.items():
+            if name not in group:
+                continue
             np.add.at(matrix, (rows, places), group[name].to_numpy(float))
         made.append(
             CohortCube(
@@ -63,6 +65,7 @@ def cohort_cubes(
                 flat["converted"],
                 flat["value"],
                 observed(journey, following, columns, leaves, days),
+                flat["seconds"] if "seconds" in group else None,
             )
         )
     return made

@@ -70,7 +70,8 @@ class CohortCube:
     them, ``arrivals`` (leaves, days, ages) those that came to b so many days later; ``converted`` and
     ``value`` (leaves, days) are, of those, the attempts that reached the goal and their money.
     ``observed`` (leaves, days) says of each calendar day whether b could be recorded for that leaf:
-    broken tracking is no failure, nobody knows. ``days[-1]`` is the last day of the data.
+    broken tracking is no failure, nobody knows. ``days[-1]`` is the last day of the data. ``seconds``
+    (leaves, days) is the time from a to b summed over the arrivals, None where it is not known.
     """
 
     journey: str
@@ -85,6 +86,7 @@ class CohortCube:
     converted: Floats
     value: Floats
     observed: Bools
+    seconds: Floats | None = None
 
     @property
     def transition(self) -> tuple[str, str, str, str]:
@@ -108,7 +110,7 @@ class CohortCube:
     def until(self, night: date, memory: int | None = None) -> CohortCube:
         """What was known when the data ended with ``night``; at most the last ``memory`` days of it.
 
-        ``converted`` and ``value`` stay those of the attempts that had come to b by then.
+        Of ``converted``, ``value`` and ``seconds`` the share of those who had come to b by then.
         """
         end = sum(day <= night for day in self.days)
         start = 0 if memory is None else max(0, end - memory)
@@ -125,6 +127,7 @@ class CohortCube:
             converted=self.converted[:, start:end] * known,
             value=self.value[:, start:end] * known,
             observed=self.observed[:, start:end],
+            seconds=None if self.seconds is None else self.seconds[:, start:end] * known,
         )
 
     def visible(self, settle: int = SETTLE_DAYS) -> Bools:
@@ -181,6 +184,11 @@ class CohortCube:
         tells = whole - part > 0.01
         share = np.divide(part, whole * usually, out=np.zeros_like(whole), where=tells)
         return self._family("slow", np.where(tells, arrived, 0), np.where(tells, early, 0), share)
+
+    def mean_seconds(self, cells: Bools) -> float | None:
+        """Mean time from a to b of the arrivals in some cells (leaves, days), None where it is not known."""
+        arrived = self.advanced[cells].sum()
+        return None if self.seconds is None or not arrived else float(self.seconds[cells].sum() / arrived)
 
     def _family(self, family: Family, trials: Floats, successes: Floats, share: Floats) -> CountCube:
         return CountCube(

@@ -25,14 +25,16 @@ from models.scan import (
     shortfall_of,
     sure_gap,
 )
-from models.slices import Bools, Floats, Slice, SliceSet, overlap
+from models.slices import Bools, Floats, Slice, SliceSet, containment, overlap
 from models.standing import STANDING_DAYS, Gap, scan_standing_gaps
+from models.traffic import foreign_traffic
 
 SEGMENT_DEPTH = 3
 RECENT_DAYS = 7
 FULL_BASELINE_DAYS = 28
 SAME_SEGMENT_OVERLAP = 0.5
 SAME_START = timedelta(days=4)
+SAME_PEOPLE = 0.5
 MEMORY_DAYS = 120  # of the past are looked at: the baseline of a finding open for weeks, and its days
 
 
@@ -50,8 +52,8 @@ class DetectorSettings:
 
     false_discovery_rate: float = 0.0005
     margin: float = 0.02
-    alpha: float = 0.005
-    alpha_to_stay: float = 0.05
+    alpha: float = 0.001
+    alpha_to_stay: float = 0.02
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,11 @@ class _Scan:
     families: Mapping[Kind, tuple[CountCube, Reference | None]]
 
 
+def _without(counts: CountCube, cells: Bools) -> CountCube:
+    """The counts without what happened in some cells (leaves, days)."""
+    return replace(counts, share=np.where(cells, 0, counts.share)) if cells.any() else counts
+
+
 def _explained_by(scan: _Scan, told: Sequence[_Candidate]) -> dict[Kind, Explained]:
     # only what is told explains: a finding that is not told again must not hide in its own effect
     explained: dict[Kind, Explained] = {}
@@ -175,14 +182,18 @@ def _scan(
     reference = None
     families: dict[Kind, tuple[CountCube, Reference | None]] = {}
     if cells is not None:
+        bursts, _ = foreign_traffic(counts, make_reference(counts, slices, cells), cells, slices)
+        if bursts.any():
+            cells = cells & ~bursts
         slower: list[Slower] = []
         punctual = cube.punctual(delays)
         if punctual is not None:
+            punctual = _without(punctual, bursts)
             late, past = _family(cube, punctual, slices, cells, delays, earlier, settings, transitions, None)
             families["slow"] = punctual, past
             candidates += late
             slower = [Slower(each.fall.cells, each.fall.change) for each in late if each.fall is not None]
-        counts = cube.counts(delays, slower=slower)
+        counts = _without(cube.counts(delays, slower=slower), bursts)
         falls, reference = _family(cube, counts, slices, cells, delays, earlier, settings, transitions, ideal)
         candidates += falls
         for fall in (each.fall for each in falls if each.fall is not None):
@@ -276,6 +287,14 @@ def _family(
             excluded=(),
             older=older,
         )
+        if kind == "slow":
+            usual = cells & fall.slice.leaves[:, None]
+            finding = replace(
+                finding,
+                prompt_age=cube.prompt_age(delays),
+                seconds=cube.mean_seconds(fall.cells),
+                usual_seconds=cube.mean_seconds(usual),
+            )
         candidates.append(_Candidate(finding, fall))
     return candidates, reference
 
@@ -319,7 +338,7 @@ def _older(
     """The earlier finding that goes on in this one.
 
     It has the same attempts under a near-equal segment; or, as long as it is young, it began at the
-    same time in a wider or narrower segment: the first nights often see a drop before they see whose.
+    same time in a segment that shares half of its people: the first nights often see a drop before they see whose.
     """
     best: tuple[float, bool, int, str] | None = None
     chosen = None
@@ -327,9 +346,8 @@ def _older(
     for each in (each for each in earlier if each.kind == kind):
         slice_then = cube.slice_of(each.conditions)
         shared = overlap(weight, found, slice_then)
-        if shared < SAME_SEGMENT_OVERLAP and not (
-            found.is_nested_with(slice_then) and _began_together(each, started)
-        ):
+        is_near = found.is_nested_with(slice_then) or containment(weight, found, slice_then) >= SAME_PEOPLE
+        if shared < SAME_SEGMENT_OVERLAP and not (is_near and _began_together(each, started)):
             continue
         # of equals the one that was there first
         rank = (shared, not each.is_resolved, -each.first_seen.toordinal(), each.pain_point_id)

@@ -50,7 +50,9 @@ class Finding:
     arrivals are; ``seen_until`` is the last day whose arrivals are counted. Money is in the workspace's
     currency. ``trend`` is the recent gap against the whole one: above 1 it widens; ``is_over`` when the
     last days have made it good. ``excluded`` are segments (from a day on) that another finding already
-    explains; ``carries`` is the id of the older finding that goes on in this one.
+    explains; ``carries`` is the id of the older finding that goes on in this one. Of a slow-down
+    ``attempts`` are those who came and ``successes`` those who came within ``prompt_age`` days;
+    ``seconds`` and ``usual_seconds`` are the mean times to the next stage, where they are known.
     """
 
     kind: Kind
@@ -83,6 +85,9 @@ class Finding:
     seen_until: date
     unseen: tuple[Unseen, ...] = ()
     unseen_arrivals: tuple[Unseen, ...] = ()
+    prompt_age: int | None = None
+    seconds: float | None = None
+    usual_seconds: float | None = None
 
     @property
     def transition(self) -> tuple[str, str, str, str]:
@@ -127,4 +132,15 @@ class Finding:
             "order_value": self.order_value,
             "recent_gap_against_whole": round(self.trend, 2),
             "provisional": self.provisional,
+        } | self._evidence_of_time()
+
+    def _evidence_of_time(self) -> dict[str, Any]:
+        if self.prompt_age is None:
+            return {}
+        return {
+            "came_within_days": self.prompt_age,
+            "share_that_came_so_soon": round(self.observed, 4),
+            "usual_share": round(self.expected, 4),
+            "mean_seconds": self.seconds,
+            "usual_mean_seconds": self.usual_seconds,
         }

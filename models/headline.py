@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from models.durations import spoken
 from models.finding import Conditions, Finding
 
 _VALUES = {
@@ -17,6 +18,8 @@ def headline(finding: Finding, owner: str | None, currency: str) -> str:
     instead = "its ideal of " if finding.kind == "below_ideal" else ""
     days = (finding.last_day - finding.first_day).days + 1
     since = f" since {finding.started_on:%-d %B %Y}" if finding.started_on else f" over {days} days"
+    if finding.kind == "slow":
+        return _slow(finding, f"{finding.stage} to {finding.next_stage}{whom}{persona}", since, owner)
     per_week = finding.lost_per_week
     about = f"{per_week:,.0f}" if per_week >= 9.5 else f"{per_week:.1f}"
     cost = f"about {about} conversions"
@@ -26,6 +29,20 @@ def headline(finding: Finding, owner: str | None, currency: str) -> str:
     sentence = (
         f"{finding.stage} to {finding.next_stage}{whom}{persona} converts {percent(finding.observed)} "
         f"instead of {instead}{percent(finding.expected)}{since}: {cost}"
+    )
+    if owner:
+        sentence += f"; owner: {owner}"
+    return sentence + (" (provisional: little history)" if finding.provisional else "")
+
+
+def _slow(finding: Finding, where: str, since: str, owner: str | None) -> str:
+    soon = "on the same day" if not finding.prompt_age else f"within {finding.prompt_age} days"
+    takes = ""
+    if finding.seconds is not None and finding.usual_seconds is not None:
+        takes = f" takes {spoken(finding.seconds)} instead of {spoken(finding.usual_seconds)}{since}:"
+    sentence = (
+        f"{where}{takes or since + ':'} {percent(finding.observed)} of those who come do so {soon} "
+        f"instead of {percent(finding.expected)}"
     )
     if owner:
         sentence += f"; owner: {owner}"

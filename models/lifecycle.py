@@ -8,16 +8,16 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from models.detector import RECENT_DAYS, Explained, Transition
+from models.detector import RECENT_DAYS, SAME_PEOPLE, Explained, Transition
 from models.finding import Finding, OpenFinding
 from models.pain_point import PainPoint
 from models.scan import recent_counts, sure_gap
+from models.slices import containment
 
 KEEP_RESOLVED = timedelta(days=14)
 SETTLED_AFTER = timedelta(days=14)
 WORSE, BETTER = 1.3, 0.5
 MOST_RECENT_DAYS = 28
-SAME_PEOPLE = 0.5
 
 
 @dataclass(frozen=True)
@@ -116,10 +116,8 @@ def _says_the_same(each: PainPoint, told: Finding, known: Explained) -> bool:
     if told.transition != each.transition or told.kind == "below_ideal" or each.kind == "below_ideal":
         return False
     counts = known.counts
-    weight = counts.trials.sum(axis=1)
-    one, other = counts.slice_of(each.conditions).leaves, counts.slice_of(told.conditions).leaves
-    smaller = min(weight[one].sum(), weight[other].sum())
-    return bool(smaller > 0 and weight[one & other].sum() >= SAME_PEOPLE * smaller)
+    one, other = counts.slice_of(each.conditions), counts.slice_of(told.conditions)
+    return containment(counts.trials.sum(axis=1), one, other) >= SAME_PEOPLE
 
 
 def _status_of_silent(each: PainPoint, explained: Explained, days: int) -> str:
@@ -133,7 +131,7 @@ def _status_of_silent(each: PainPoint, explained: Explained, days: int) -> str:
         rates = explained.rates
     recent = recent_counts(counts, rates, counts.slice_of(each.conditions), days)
     # half of the gap it surely had: the first nights of a finding overstate it
-    gap = sure_gap(1 - each.observed / each.expected, each.lost_low, each.lost_conversions)
+    gap = sure_gap(each.gap, each.lost_low, each.lost_conversions)
     if recent.has_made_good(gap):
         return "resolved"
     return "recovering" if recent.hits > recent.halfway(gap) else "ongoing"

@@ -60,3 +60,12 @@ class PainPoint:
     @property
     def is_open(self) -> bool:
         return self.status != "resolved"
+
+    @property
+    def gap(self) -> float:
+        """The relative shortfall of the rate; of a slow-down, of the share that comes soon."""
+        evidence = json.loads(self.evidence)
+        usual = evidence.get("usual_share")
+        if usual:
+            return float(1 - evidence["share_that_came_so_soon"] / usual)
+        return 1 - self.observed / self.expected

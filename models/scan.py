@@ -78,10 +78,11 @@ def scan_regressions(
         best = _strongest(judged, slices, penalties, margin, least_log_p)
         if best is None:
             break
-        index, log_p = best
-        change = shortfall_of(cube, reference, rates, slices, slices.slices[index], None, log_p)
+        index, log_p, rises = best
+        chosen = slices.slices[index]
+        change = shortfall_of(cube, reference, rates, slices, chosen, None, log_p, rises=rises)
         rates = explain_away(rates, change)
-        if change.is_fall:
+        if not rises:
             found.append(change)
         if len(found) == most:
             break
@@ -90,8 +91,8 @@ def scan_regressions(
 
 def _strongest(
     judged: Windowed, slices: SliceSet, penalties: Floats, margin: float, least: float
-) -> tuple[int, float] | None:
-    """The slice with the strongest evidence and the logarithm of its p-value, None where none suffices."""
+) -> tuple[int, float, bool] | None:
+    """The slice with the strongest evidence, the logarithm of its p-value and whether it rose; or None."""
     k, e, usual, x = judged.hits, judged.expected, judged.usual, judged.exposure
     enough = (np.minimum(e, usual) >= LEAST_EXPECTED) & (x - e >= LEAST_FAILURES)
     falls = (k < e * (1 - margin)) & (k < usual * (1 - margin / 2))
@@ -101,7 +102,7 @@ def _strongest(
     evidence = np.where(enough, tails + penalties[:, None], 0.0)
     rank = np.where(evidence <= least, evidence - judged.relief, np.inf)
     order = np.argsort(rank, axis=None)[:EXACT_TAILS]
-    best: tuple[float, int, float] | None = None
+    best: tuple[float, int, float, bool] | None = None
     for place in order.tolist():
         row, column = np.unravel_index(place, rank.shape)
         at = (row, column)
@@ -114,7 +115,7 @@ def _strongest(
             value = max(value, float(np.log(max(exact, 1e-300)) + penalties[row]))
         ranked = value - float(judged.relief[at])
         if value <= least and (best is None or ranked < best[0]):
-            best = ranked, int(row), value
+            best = ranked, int(row), value, bool(rises[at])
     return None if best is None else best[1:]
 
 
@@ -126,15 +127,25 @@ def shortfall_of(
     chosen: Slice,
     started: date | None,
     log_p: float,
+    *,
+    rises: bool = False,
 ) -> Shortfall:
-    """The shortfall of a slice since ``started``; None finds the day on which the change best begins."""
+    """The shortfall of a slice since ``started``; None finds the day on which the change best begins.
+
+    A rise is not a shortfall: it is taken for the days on which it lasts.
+    """
     history = _history(cube, reference, rates, slices, chosen)
-    if started is None:
-        start = len(cube.days) - reference.tested_days + _step(history[:, -reference.tested_days :])
+    tested = len(cube.days) - reference.tested_days
+    end = len(cube.days)
+    if rises:
+        start, end = (tested + place for place in _burst(history[:, tested:]))
+    elif started is None:
+        start = tested + _step(history[:, tested:])
     else:
         start = max((started - cube.days[0]).days, 0)
-    after = np.arange(len(cube.days)) >= start
-    x, k, e, info = history[:, start:].sum(axis=1)
+    day = np.arange(len(cube.days))
+    after = (day >= start) & (day < end)
+    x, k, e, info = history[:, after].sum(axis=1)
     cells: Bools = chosen.leaves[:, None] & (after[None, :] & (cube.share > 0))
     own = np.where(cells, cube.exposure * rates * (1 - rates), 0)
     behind = _information_behind(reference, chosen, slices)
@@ -188,11 +199,17 @@ def _history(cube: CountCube, reference: Reference, rates: Floats, slices: Slice
 
 
 def _step(history: Floats) -> int:
-    """The first day of the change: the step in log-likelihood that fits these days best."""
+    """The first day of the fall: the step in log-likelihood that fits these days best."""
     x, k, e, _ = np.cumsum(history[:, ::-1], axis=1)[:, ::-1]
-    gain = signed_root_deviance(k, np.maximum(x, k), e)
-    side = np.sign(gain[np.argmax(np.abs(gain))])
-    return int(np.argmax(gain * side))
+    return int(np.argmin(signed_root_deviance(k, np.maximum(x, k), e)))
+
+
+def _burst(history: Floats) -> tuple[int, int]:
+    """The first day of a rise and the day after its last, where these fit the days best."""
+    sums = np.concatenate([np.zeros((4, 1)), np.cumsum(history, axis=1)], axis=1)
+    x, k, e, _ = np.maximum(sums[:, None, :] - sums[:, :, None], 0)
+    start, end = np.unravel_index(int(np.argmax(signed_root_deviance(k, np.maximum(x, k), e))), x.shape)
+    return int(start), int(end)
 
 
 def explain_away(rates: Floats, found: Shortfall) -> Floats:

@@ -104,6 +104,12 @@ def overlap(weight: Floats, one: Slice, other: Slice) -> float:
     return float(weight[one.leaves & other.leaves].sum() / either) if either else 0.0
 
 
+def containment(weight: Floats, one: Slice, other: Slice) -> float:
+    """The part of the smaller slice, in ``weight`` (leaves,), that lies in the other, in [0, 1]."""
+    smaller = min(weight[one.leaves].sum(), weight[other.leaves].sum())
+    return float(weight[one.leaves & other.leaves].sum() / smaller) if smaller else 0.0
+
+
 def _frequent_values(index: int, leaf_values: LeafValues, weight: Floats) -> list[str | None]:
     totals: dict[str | None, float] = {}
     for leaf, attempts in zip(leaf_values, weight, strict=True):

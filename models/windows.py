@@ -129,7 +129,7 @@ def _given_the_others(
         np.clip((e[whole] + 0.5) / (whole_x + 1), 1e-4, 1 - 1e-4)
     )
     spread_all = variance[whole] / np.maximum(info[whole], 1e-9) ** 2
-    relief = _surprise(moved_all / np.sqrt(spread_all), shock_degrees) - surprise
+    relief = _surprise(moved_all / np.sqrt(np.maximum(spread_all, 1e-9)), shock_degrees) - surprise
     relief[whole] = 0.0
     degrees = np.full(x.shape, 1e6)
     degrees[whole] = shock_degrees * (variance[whole] / np.maximum(common[whole], 1e-9)) ** 2

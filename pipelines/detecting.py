@@ -193,6 +193,10 @@ def _pain_point(
     journey = journeys[finding.journey]
     owner = _owner(journey, finding)
     money = finding.order_value
+    # what is told of a slow-down are the times, where they are known
+    seconds = None
+    if finding.seconds is not None and finding.usual_seconds is not None:
+        seconds = finding.seconds, finding.usual_seconds
     return PainPoint(
         pain_point_id=continued.pain_point_id,
         kind=finding.kind,
@@ -207,8 +211,8 @@ def _pain_point(
         started_on=finding.started_on,
         last_seen=night,
         attempts=finding.attempts,
-        observed=finding.observed,
-        expected=finding.expected,
+        observed=finding.observed if seconds is None else seconds[0],
+        expected=finding.expected if seconds is None else seconds[1],
         ideal=finding.ideal,
         lost_conversions=finding.lost_conversions,
         lost_low=finding.lost_low,

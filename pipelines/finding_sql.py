@@ -35,10 +35,15 @@ def counts_query(finding: Finding) -> str:
         if since is not None:
             other = exp.and_(other, exp.GTE(this=exp.column(DAY), expression=_day(since)))
         where.append(_not(other))
-    query = exp.select(
-        _total(exp.column("attempts"), "attempts"),
-        _total(exp.Case().when(_has_come(finding), exp.column("attempts")), "successes"),
-    ).from_(exp.table_("stage_cohorts", "marts"))
+    has_come = _has_come(finding)
+    came: exp.Expr = exp.Case().when(has_come, exp.column("attempts"))
+    tried: exp.Expr = exp.column("attempts")
+    if finding.prompt_age is not None:
+        # of those who came, how many came soon
+        soon = exp.LTE(this=exp.column("age_days"), expression=exp.Literal.number(finding.prompt_age))
+        tried, came = came, exp.Case().when(exp.and_(has_come, soon), exp.column("attempts"))
+    query = exp.select(_total(tried, "attempts"), _total(came, "successes"))
+    query = query.from_(exp.table_("stage_cohorts", "marts"))
     return query.where(*where).sql("duckdb", pretty=True)
 
 

@@ -103,11 +103,20 @@ def _conditions(segment_filter: str) -> list[exp.Expr]:
 
 
 def _flat(condition: exp.Expr) -> list[exp.Expr]:
-    """The terms of a conjunction, also of one in parentheses."""
-    inner = condition.unnest()
-    if not isinstance(inner, exp.And):
-        return [condition]
-    return [term for side in (inner.this, inner.expression) for term in _flat(side)]
+    """The terms of a conjunction, also of one in parentheses.
+
+    A loop and no recursion: a finding with many days left out has hundreds of terms.
+    """
+    terms: list[exp.Expr] = []
+    waiting = [condition]
+    while waiting:
+        each = waiting.pop()
+        inner = each.unnest()
+        if isinstance(inner, exp.And):
+            waiting += [inner.expression, inner.this]
+        else:
+            terms.append(each)
+    return terms
 
 
 def _column_of(condition: exp.Expr) -> str | None:

@@ -18,6 +18,7 @@ from pipelines.explaining import Explanation
 from pipelines.show_marks import loss_text, mark_lines
 
 _TOP = 6
+_MOST_SQL_LINES = 80
 
 
 def explanation(each: Explanation) -> None:
@@ -150,5 +151,9 @@ def _sources(console: Console, sources: tuple[Witness, ...], next_stage: str) ->
 
 
 def _sql(console: Console, title: str, sql: str) -> None:
+    lines = sql.splitlines()
     console.print(f"\n[cyan]{escape(title)}[/]")
-    console.print(Syntax(sql, "sql", background_color="default", word_wrap=True))
+    shown = "\n".join(lines[:_MOST_SQL_LINES])
+    console.print(Syntax(shown, "sql", background_color="default", word_wrap=True))
+    if len(lines) > _MOST_SQL_LINES:
+        _line(console, f"... {len(lines) - _MOST_SQL_LINES:,} more lines; --json has them all", "dim")

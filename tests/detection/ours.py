@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from datetime import date
 
-import numpy as np
-
 from detection.claims import Claim, NightView
 from models.cohorts import CohortCube
 from models.detector import DetectorSettings, find_pain_points
@@ -14,6 +12,7 @@ from models.finding import Finding
 from models.lifecycle import continue_findings, open_findings, silent
 from models.pain_point import PainPoint
 from models.slices import SliceSet
+from models.vanished import recorded_days
 
 JOURNEY, PERSONA = "shop", "default"
 DEPTH = 3
@@ -74,7 +73,7 @@ def cohort_cubes(view: NightView) -> list[CohortCube]:
             view.arrivals[index].astype(float),
             view.converted[index].astype(float),
             view.value[index].astype(float),
-            np.ones(view.trials[index].shape, dtype=np.bool_),
+            recorded_days(view.stage_events[index + 1].astype(float), view.columns, view.leaf_values),
         )
         for index, pair in enumerate(view.transitions)
     ]
