@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import duckdb
 import pandas as pd
 import pyarrow as pa
 
@@ -15,7 +17,7 @@ from pipelines.journey_tables import build_tables
 from pipelines.settings import EngineSettings
 from pipelines.staged_schema import STAGED_EVENT, empty_lake
 from pipelines.vendor_reports import empty_reports
-from pipelines.warehouse import open_warehouse
+from pipelines.warehouse import literal, open_warehouse
 
 
 def build_world(
@@ -26,9 +28,11 @@ def build_world(
     inactivity_seconds: int,
     horizon: datetime,
     currency: str = "EUR",
+    day_files: Path | None = None,
 ) -> dict[str, pd.DataFrame]:
     """All marts, in memory, of canonical events given as dictionaries.
 
+    With ``day_files``, an empty folder, the events are read from a file a day, as staging leaves them.
     ``journeys`` are YAML texts, times naive UTC; ``horizon`` is where the landed data ends. Besides
     the marts the result has ``users`` (user_key, device_id).
     """
@@ -49,6 +53,8 @@ def build_world(
         empty_reports(connection)
         connection.register("given", pa.Table.from_pylist(rows, schema=_GIVEN))
         connection.execute(_STAGE_GIVEN)
+        if day_files is not None:
+            _spread(connection, day_files)
         ends_us = (horizon.replace(tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(
             microseconds=1
         )
@@ -71,6 +77,18 @@ def build_world(
             "select distinct user_key, device_id from marts.events where user_key is not null"
         ).df()
     return tables
+
+
+def _spread(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    connection.execute(
+        f"copy (select *, event_us // 86400000000 as day from lake.staged_events) to {literal(folder)} "
+        "(format parquet, partition_by (day))"
+    )
+    connection.execute("drop table lake.staged_events")
+    connection.execute(
+        "create view lake.staged_events as select * exclude (day) "
+        f"from read_parquet({literal(folder / '*' / '*.parquet')})"
+    )
 
 
 _GIVEN = pa.schema(

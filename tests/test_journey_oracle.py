@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import os
 import random
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 from unittest.mock import ANY
 from zoneinfo import ZoneInfo
@@ -1030,6 +1032,31 @@ def test_order_of_input_changes_nothing(build_world: BuildWorld, name: str) -> N
     assert first.keys() == second.keys()
     for table in first:
         assert first[table] == second[table], table
+
+
+def test_a_file_a_day_is_as_good_as_one(build_world: BuildWorld, tmp_path: Path) -> None:
+    world = make_world(BY_NAME["two_journeys"], seed=1)
+
+    def spread(events: Iterable[Row], journeys: Sequence[str], **others: Any) -> Tables:
+        return build_world(events, journeys, day_files=tmp_path / "days", **others)
+
+    together, apart = printed(world.build(build_world)), printed(world.build(spread))
+    assert len(list((tmp_path / "days").glob("*/*.parquet"))) > 3
+    assert apart == together
+
+
+def test_a_rule_that_asks_the_session_counts_like_one_that_asks_the_event(build_world: BuildWorld) -> None:
+    """Journeys that ask where a visit came from are computed another way; here it changes nothing."""
+    world = make_world(BY_NAME["two_journeys"], seed=1)
+
+    def asking(events: Iterable[Row], journeys: Sequence[str], **others: Any) -> Tables:
+        asked = [re.sub(r"\{(event: [^,}]+)", r"{\1, medium: direct", text) for text in journeys]
+        assert asked != journeys
+        return build_world(events, asked, **others)
+
+    plain, asked = printed(world.build(build_world)), printed(world.build(asking))
+    for table in ("stage_visits", "attempts", "stage_funnel", "stage_paths", "stage_cohorts"):
+        assert asked[table] == plain[table], table
 
 
 @pytest.mark.parametrize("name", ["user_first_1d_personas", "session_first_1h"])
