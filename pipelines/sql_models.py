@@ -1,7 +1,7 @@
 """Runs ``sql/``: one file is one table, the order is read from the SQL itself.
 
 A model's header comment holds its grain (first lines) and one ``-- column: meaning`` a column; both
-become COMMENTs. ``-- materialized: view`` makes a view. Checks are queries that must return no row.
+become COMMENTs of the published tables. ``-- materialized: view`` makes a view. Checks are queries that must return no row.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def build_models(
     connection: duckdb.DuckDBPyConnection,
     models: Iterable[Model | GeneratedModel],
 ) -> None:
-    """Make every table, in order, with its comments. Raises SqlFailed naming the file."""
+    """Make every table, in order. Raises SqlFailed naming the file."""
     for model in in_order(models):
         if isinstance(model, GeneratedModel):
             model.make(connection)
@@ -122,7 +122,7 @@ def build_models(
 
 
 def make_model(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
-    """Make one table or view and comment it."""
+    """Make one table or view. What its header says of it is put on the published one."""
     kind = "view" if model.is_view else "table"
     schema, _, table = model.name.partition(".")
     target = f"{quoted(schema)}.{quoted(table)}"
@@ -130,7 +130,6 @@ def make_model(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
         connection.execute(f"create or replace {kind} {target} as {model.sql}")
     except duckdb.Error as error:
         raise SqlFailed(f"{model.path}: {error}") from error
-    comment_on(connection, target, kind, model)
 
 
 def comment_on(connection: duckdb.DuckDBPyConnection, target: str, kind: str, model: Model) -> None:
