@@ -26,7 +26,7 @@ from pipelines.doctor import examine
 from pipelines.errors import PainpointsError
 from pipelines.explain_command import explain
 from pipelines.explore import connect
-from pipelines.exporting import export_single_file
+from pipelines.export_command import export
 from pipelines.funnel_command import funnel
 from pipelines.listing import awake, list_pain_points
 from pipelines.mark_command import mark, unmark
@@ -249,20 +249,7 @@ app.command()(mark)
 app.command()(unmark)
 app.command(name="what-if")(what_if)
 app.command()(funnel)
-
-
-@app.command()
-def export(
-    single_file: Annotated[Path, typer.Option("--single-file", metavar="OUT", help="The file to write.")],
-    workspace: WorkspaceOption = HERE,
-    json_output: JsonOption = False,
-) -> None:
-    """Write the published tables into one self-contained DuckDB file."""
-    rows = export_single_file(open_workspace(workspace), single_file)
-    if json_output:
-        _print_json({"file": str(single_file), "rows": rows})
-    else:
-        print(f"{single_file}: {len(rows)} tables, {sum(rows.values()):,} rows")
+app.command()(export)
 
 
 if __name__ == "__main__":
