@@ -168,7 +168,9 @@ _TAKEN = frozenset(EVENT_FIELDS) | frozenset(
     furthest_stage furthest_stage_number outcome converted_at converted_us closes_us is_matured path
     stage_numbers visits skips loops backtracks fitness persona stage stage_number next_stage reached
     advanced advanced_us still_open lost matured matured_advanced matured_converted matured_value
-    median_seconds_to_next
+    median_seconds_to_next reached_date age_days attempts converted seconds median_seconds skipped looped
+    backtracked above_seconds within_seconds within_ideal next_within_us has_skipped has_looped
+    has_backtracked waited_us
     """.split()  # noqa: SIM905 - a list of one word a line would fill a page
 )
 

@@ -21,12 +21,13 @@ from rich.console import Console
 from connectors.errors import SourceError
 from connectors.landing import DayRange
 from models.journey_file import JourneyError
-from pipelines import show
+from pipelines import show, show_failed
 from pipelines.doctor import examine
 from pipelines.errors import PainpointsError
 from pipelines.explain_command import explain
 from pipelines.explore import connect
-from pipelines.exporting import export_single_file
+from pipelines.export_command import export
+from pipelines.failed_sources import published_failures
 from pipelines.funnel_command import funnel
 from pipelines.listing import awake, list_pain_points
 from pipelines.mark_command import mark, unmark
@@ -161,10 +162,15 @@ def run(
     with _working(workspace) as (opened, progress):
         result = steps.run(opened, progress, _days(first, last))
     rows, snoozed = _pain_points(opened)
+    failed = [each.sentence() for each in result.failed]
+    show_failed.failed(failed, aside=True)
     if json_output:
-        _print_json({"report": str(result.report), "seconds": result.seconds, "pain_points": rows})
+        told = {"report": str(result.report), "seconds": result.seconds, "failed_sources": failed}
+        _print_json(told | {"pain_points": rows})
     else:
         show.run(result, rows, snoozed)
+    if failed:
+        raise typer.Exit(1)  # the night is published, and somebody has to look at a source
 
 
 @app.command()
@@ -237,6 +243,7 @@ def list_command(
     if every:
         with connect(opened.root) as connection:
             rows, snoozed = list_pain_points(connection), []
+    show_failed.failed(published_failures(opened.published), aside=json_output)
     if json_output:
         _print_json(rows)
         _tell_snoozed(snoozed)
@@ -249,20 +256,7 @@ app.command()(mark)
 app.command()(unmark)
 app.command(name="what-if")(what_if)
 app.command()(funnel)
-
-
-@app.command()
-def export(
-    single_file: Annotated[Path, typer.Option("--single-file", metavar="OUT", help="The file to write.")],
-    workspace: WorkspaceOption = HERE,
-    json_output: JsonOption = False,
-) -> None:
-    """Write the published tables into one self-contained DuckDB file."""
-    rows = export_single_file(open_workspace(workspace), single_file)
-    if json_output:
-        _print_json({"file": str(single_file), "rows": rows})
-    else:
-        print(f"{single_file}: {len(rows)} tables, {sum(rows.values()):,} rows")
+app.command()(export)
 
 
 if __name__ == "__main__":

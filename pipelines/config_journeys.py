@@ -95,6 +95,7 @@ def write_journeys(
             "stage": text,
             "next_stage_number": number,
             "next_stage": text,
+            "next_within_us": number,
         },
         [row for index, journey in numbered for row in _persona_stages(index, journey)],
     )
@@ -105,6 +106,7 @@ def _persona_stages(index: int, journey: Journey) -> list[dict[str, Any]]:
     for persona in journey.persona_names():
         required = journey.required_stages_of(persona)
         for stage, following in zip(required, (*required[1:], None), strict=True):
+            within = journey.ideal_of(persona, following.name).within if following else None
             rows.append(
                 {
                     "journey_number": index,
@@ -113,6 +115,7 @@ def _persona_stages(index: int, journey: Journey) -> list[dict[str, Any]]:
                     "stage": stage.name,
                     "next_stage_number": following.number if following else None,
                     "next_stage": following.name if following else None,
+                    "next_within_us": microseconds(within) if within else None,
                 }
             )
     return rows

@@ -24,6 +24,7 @@ class Night:
     findings: tuple[Mapping[str, Any], ...]
     statuses: Mapping[str, int]
     breaks: tuple[Mapping[str, Any], ...]
+    failed: tuple[Mapping[str, Any], ...]
     counts: Mapping[str, int]
 
 
@@ -38,8 +39,14 @@ _DATA_AS_OF = "select max(data_as_of) as data_as_of from marts.runs"
 _BREAKS = """
 select source, day, check_name, detail
 from marts.tracking_health
-where status = 'broken' and day > ?
+where status = 'broken' and check_name <> 'source_failed' and day > ?
 order by day desc, source, check_name, detail
+"""
+_FAILED = """
+select source, detail
+from marts.tracking_health
+where check_name = 'source_failed'
+order by source
 """
 _COUNTS = """
 select
@@ -60,6 +67,7 @@ def read_night(published: Path) -> Night:
             tuple(_rows(connection, _FINDINGS)),
             {row["status"]: row["findings"] for row in _rows(connection, _STATUSES)},
             tuple(_rows(connection, _BREAKS, [since])),
+            tuple(_rows(connection, _FAILED)),
             _rows(connection, _COUNTS)[0],
         )
 
@@ -85,10 +93,11 @@ def findings_table(night: Night) -> list[dict[str, Any]]:
 
 
 def summary(night: Night, report_path: Path) -> str:
-    """The night in Markdown: broken tracking first, as it blinds everything after it."""
+    """The night in Markdown: first the sources that failed, then broken tracking: both blind what follows."""
     counts = ", ".join(f"{count:,} {what}" for what, count in night.counts.items())
     statuses = ", ".join(f"{count} {status}" for status, count in night.statuses.items()) or "none"
     lines = [
+        *_failed(night),
         *_breaks(night),
         escaped(sentence(night)),
         "",
@@ -108,6 +117,18 @@ def sentence(night: Night) -> str:
     new = sum(each["status"] == "new" for each in night.findings)
     are = "1 pain point is open" if found == 1 else f"{found} pain points are open"
     return f"{are}, {new} of them new. First: {one_line(night.findings[0]['headline'])}"
+
+
+def _failed(night: Night) -> list[str]:
+    if not night.failed:
+        return []
+    what = "1 source" if len(night.failed) == 1 else f"{len(night.failed)} sources"
+    return [
+        f"**{what} failed; the night was built from what landed.**",
+        "",
+        *(f"- {escaped(row['source'])}: {escaped(row['detail'])}" for row in night.failed),
+        "",
+    ]
 
 
 def _breaks(night: Night) -> list[str]:

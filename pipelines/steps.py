@@ -17,7 +17,17 @@ from connectors.landing import EVERY_DAY, DayRange
 from connectors.pull_report import PullReport
 from pipelines.config_tables import WorldConfig
 from pipelines.detecting import detect_nights
-from pipelines.errors import NothingLanded, PainpointsError
+from pipelines.errors import NothingLanded
+from pipelines.failed_sources import (
+    NOTHING_BUILT,
+    FailedSource,
+    SourcesFailed,
+    failed_sources,
+    refuse_unknown_journeys,
+    remember_failed,
+    run_status,
+    tell_failed,
+)
 from pipelines.finding_store import built_recipe, make_state, make_state_marts, mark_built
 from pipelines.fix_review import review_fixes
 from pipelines.journey_tables import build_tables
@@ -45,13 +55,14 @@ class BuildReport:
 
 @dataclass(frozen=True)
 class RunReport:
-    """What a whole run did."""
+    """What a whole run did; ``failed`` are the sources that could not be pulled."""
 
     pulls: tuple[PullReport, ...]
     build: BuildReport
     nights: tuple[date, ...]
     report: Path
     seconds: float
+    failed: tuple[FailedSource, ...] = ()
 
 
 def quiet(_: str) -> None:
@@ -63,30 +74,47 @@ def pull(
 ) -> tuple[PullReport, ...]:
     """Land what is new of every source. One that fails does not keep the others from landing.
 
-    Raises PainpointsError that names every source that failed.
+    Raises SourcesFailed, which names every source that failed.
     """
-    reports, failures = [], []
+    reports, failed = pull_each(workspace, progress, days)
+    if failed:
+        raise SourcesFailed(failed)
+    return reports
+
+
+def pull_each(
+    workspace: Workspace, progress: Progress = quiet, days: DayRange = EVERY_DAY
+) -> tuple[tuple[PullReport, ...], tuple[FailedSource, ...]]:
+    """Land what is new of every source; returns what landed and which sources failed, and remembers them."""
+    reports, failed = [], []
     for name in workspace.settings.sources:
         try:
             reports.append(pull_source(workspace, name, progress, days))
         except SourceError as error:
-            failures.append(f"source {name}: {error}")
+            failed.append(FailedSource(name, workspace.today(), str(error)))
         except OSError as error:
-            failures.append(f"source {name}: {error}. Correct the disk or its permissions, pull again")
-    if failures:
-        raise PainpointsError("\n".join(failures))
-    return tuple(reports)
+            reason = f"{error}. Correct the disk or its permissions, pull again"
+            failed.append(FailedSource(name, workspace.today(), reason))
+    remember_failed(workspace, (each.source for each in reports), failed)
+    return tuple(reports), tuple(failed)
 
 
 def build(workspace: Workspace, progress: Progress = quiet, *, publishes: bool = True) -> BuildReport:
-    """Stage what landed, rebuild all tables, check them, and publish."""
+    """Stage what landed, rebuild all tables, check them, and publish.
+
+    What could not be pulled is told in marts.tracking_health. Raises SourcesFailed where a journey
+    names a source that failed before anything of it landed.
+    """
     started = datetime.now(UTC)
+    failed = failed_sources(workspace)
+    refuse_unknown_journeys(workspace, failed)
     config = world_config(workspace)
     with _warehouse(workspace) as connection:
         mark_built(connection, None)
         staged = stage_days(connection, workspace, progress)
         build_tables(connection, config, progress)
         refuse_empty_stages(connection, workspace.journeys)
+        tell_failed(connection, failed)
         mark_built(connection, config_hash(workspace))
         make_state(connection)
         bring_back_marks(connection, workspace.published)
@@ -135,13 +163,21 @@ def report(workspace: Workspace) -> Path:
 
 
 def run(workspace: Workspace, progress: Progress = quiet, days: DayRange = EVERY_DAY) -> RunReport:
-    """A whole night: pull, build, detect, report. What is published changes at the end or not at all."""
+    """A whole night: pull, build, detect, report. What is published changes at the end or not at all.
+
+    A source that fails does not stop the night: it is built from what landed, and the report names it.
+    Raises SourcesFailed where all of them fail.
+    """
     started, clock = datetime.now(UTC), time.monotonic()
     workspace.journeys  # noqa: B018 - a wrong journey is told before anything is pulled
-    pulls = pull(workspace, progress, days)
+    pulls, failed = pull_each(workspace, progress, days)
+    for each in failed:
+        progress(each.sentence())
+    if not pulls:
+        raise SourcesFailed(failed, NOTHING_BUILT)
     built = build(workspace, progress, publishes=False)
     nights = detect(workspace, progress, started=started)
-    return RunReport(pulls, built, nights, report(workspace), time.monotonic() - clock)
+    return RunReport(pulls, built, nights, report(workspace), time.monotonic() - clock, failed)
 
 
 def world_config(workspace: Workspace) -> WorldConfig:
@@ -189,13 +225,14 @@ def _remember_run(connection: duckdb.DuckDBPyConnection, workspace: Workspace, s
         "from intermediate.horizons as h cross join config.settings as s"
     ).fetchall()[0][0]
     connection.execute(
-        "insert into state.runs values (?, ?, ?, ?, ?, 'done', ?, ?, ?, ?, ?)",
+        "insert into state.runs values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             run_id,
             started.replace(tzinfo=None),
             finished.replace(tzinfo=None),
             first,
             last,
+            run_status(connection),
             _count(connection, "marts.events"),
             (finished - started).total_seconds(),
             VERSION,

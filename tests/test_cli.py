@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
+import pyarrow.parquet as pq
 import pytest
 from conftest import Painpoints, make_workspace
 from typer.testing import CliRunner
@@ -84,6 +85,14 @@ def test_list_is_readable_and_its_json_has_the_contract_s_columns(shop: Path, pa
     assert isinstance(json.loads(row["evidence"]), dict)
 
 
+def printed_counts(shop: Path, text: str) -> list[tuple[int, ...]]:
+    """What the query of the counts returns, copied from the terminal."""
+    _, printed = text.split("SQL of the counts, on painpoints.duckdb:\n")
+    query, _ = printed.split("\nSQL of all who were lost:")
+    with duckdb.connect(str(shop / "painpoints.duckdb"), read_only=True) as db:
+        return db.execute(query).fetchall()
+
+
 def test_explain_counts_again_and_names_people_it_happened_to(shop: Path, painpoints: Painpoints) -> None:
     (row, *_) = json.loads(painpoints("list", "--workspace", shop, "--json").out)
     told = json.loads(painpoints("explain", row["pain_point_id"], "--workspace", shop, "--json").out)
@@ -97,8 +106,9 @@ def test_explain_counts_again_and_names_people_it_happened_to(shop: Path, painpo
             ).fetchall()
             assert paths == [("visit", "mobile", "abandoned")]
     text = painpoints("explain", row["pain_point_id"][:6], "--workspace", shop).out
-    for word in ("counts", "cost", "owner", "Marketing", "marts.stage_funnel"):
+    for word in ("counts", "cost", "owner", "Marketing"):
         assert word in text
+    assert printed_counts(shop, text) == [(told["attempts"], told["successes"])]
     unknown = painpoints("explain", "pp-nothing", "--workspace", shop)
     assert (unknown.code, unknown.out) == (1, "")
     assert row["pain_point_id"] in unknown.err
@@ -115,6 +125,37 @@ def test_export_writes_one_file_and_refuses_to_overwrite(
     again = painpoints("export", "--single-file", target, "--workspace", shop)
     assert again.code == 1
     assert "exists" in again.err
+
+
+def test_export_writes_read_only_parquet_of_one_night(
+    shop: Path, painpoints: Painpoints, tmp_path: Path
+) -> None:
+    target = tmp_path / "share" / "2026-02-23"
+    told = json.loads(painpoints("export", "--parquet", target, "--workspace", shop, "--json").out)
+    tables = {each["table"]: each for each in json.loads((target / "tables.json").read_text("utf-8"))}
+    assert {name: each["rows"] for name, each in tables.items()} == told["rows"]
+    assert {path.name for path in target.iterdir()} == {
+        "tables.json",
+        *(f"{name}.parquet" for name in tables),
+    }
+    with duckdb.connect(str(shop / "painpoints.duckdb"), read_only=True) as db:
+        for name, each in tables.items():
+            path = target / each["file"]
+            assert not path.stat().st_mode & 0o222
+            there = pq.read_table(path)
+            assert there.num_rows == db.execute(f"select count(*) from marts.{name}").fetchall()[0][0]
+            assert there.column_names == [column["column"] for column in each["columns"]]
+            assert each["comment"]
+            assert all(column["comment"] for column in each["columns"])
+        same = db.execute(
+            "select count(*) from (select * from marts.attempts except all "
+            f"select * from read_parquet('{target / 'attempts.parquet'}'))"
+        )
+        assert same.fetchall() == [(0,)]
+    again = painpoints("export", "--parquet", target, "--workspace", shop)
+    assert again.code == 1
+    assert "exists" in again.err
+    assert painpoints("export", "--workspace", shop).code == 2
 
 
 def test_doctor_says_what_to_do_and_ends_with_1_only_for_problems(shop: Path, painpoints: Painpoints) -> None:

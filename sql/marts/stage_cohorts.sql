@@ -17,6 +17,7 @@
 -- value: the money of these, in the workspace's currency
 -- seconds: time from first reaching the stage to the next stage, summed over those with an age
 -- median_seconds: the median of these times in this row; over several rows marts.stage_delays tells it
+-- within_ideal: of those with an age, attempts that came within the time that the ideal of the next stage gives, inclusive; NULL where the journey writes none
 -- skipped: attempts that later reached a required stage beyond the next, which they never visited
 -- looped: attempts that left the stage for another and came back to it
 -- backtracked: attempts that went on to an earlier stage after first reaching this one
@@ -29,6 +30,7 @@ with joined as (
         s.stage,
         s.stage_number,
         s.next_stage,
+        s.next_within_us,
         local_day(r.entered_us, c.timezone) as reached_date,
         local_day(r.advanced_us, c.timezone) - local_day(r.entered_us, c.timezone) as age_days,
         r.advanced_us - r.entered_us as waited_us,
@@ -47,8 +49,8 @@ counted as (
     select
         journey, persona, stage, stage_number, next_stage, reached_date,
         * exclude (
-            journey, persona, stage, stage_number, next_stage, reached_date, outcome, value, age_days,
-            waited_us, has_skipped, has_looped, has_backtracked
+            journey, persona, stage, stage_number, next_stage, next_within_us, reached_date, outcome, value,
+            age_days, waited_us, has_skipped, has_looped, has_backtracked
         ),
         age_days,
         count(*) as attempts,
@@ -56,6 +58,9 @@ counted as (
         coalesce(sum(value) filter (where age_days is not null and outcome = 'converted'), 0) as value,
         coalesce(sum(waited_us), 0) / 1e6 as seconds,
         median(waited_us / 1e6) as median_seconds,
+        case
+            when max(next_within_us) is not null then count(*) filter (where waited_us <= next_within_us)
+        end as within_ideal,
         count(*) filter (where has_skipped) as skipped,
         count(*) filter (where has_looped) as looped,
         count(*) filter (where has_backtracked) as backtracked
