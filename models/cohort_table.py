@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,7 +37,7 @@ def cohort_cubes(
         if not len(group):
             continue
         days = tuple(each.date() for each in pd.date_range(first, last))
-        texts = [group[column].map(_text, na_action=None).to_numpy(object) for column in columns]
+        texts = [_texts(group[column]) for column in columns]
         rows, leaves = _leaves(texts, len(group))
         places = (dates - first).dt.days.to_numpy()
         ages = group["age_days"].to_numpy(float, na_value=np.nan)
@@ -79,6 +80,12 @@ def _leaves(texts: list[np.ndarray], count: int) -> tuple[np.ndarray, LeafValues
     leaves = tuple(sorted(set(keys), key=str))
     numbers = {leaf: index for index, leaf in enumerate(leaves)}
     return np.array([numbers[key] for key in keys], dtype=np.int64), leaves
+
+
+def _texts(column: pd.Series[Any]) -> np.ndarray:
+    # of each value once; a mapped column would take on a type of pandas' choice, with another kind of NULL
+    codes, values = pd.factorize(column, use_na_sentinel=False)
+    return np.array([_text(value) for value in values], dtype=object)[codes]
 
 
 def _text(value: object) -> str | None:
