@@ -32,6 +32,7 @@ from models.traffic import foreign_traffic
 SEGMENT_DEPTH = 3
 RECENT_DAYS = 7
 FULL_BASELINE_DAYS = 28
+COMPLETION_DAYS = 28
 SAME_SEGMENT_OVERLAP = 0.5
 SAME_START = timedelta(days=4)
 SAME_PEOPLE = 0.5
@@ -52,7 +53,7 @@ class DetectorSettings:
 
     false_discovery_rate: float = 0.0005
     margin: float = 0.02
-    alpha: float = 0.001
+    alpha: float = 0.002
     alpha_to_stay: float = 0.02
 
 
@@ -259,6 +260,7 @@ def _family(
         margin=settings.margin,
         least_log_p=math.log(settings.alpha_to_stay),
         tests=2 * transitions,
+        told={each.conditions for each in earlier if each.kind == kind and not each.is_resolved},
     )
     taken: set[str] = set()
     candidates = []
@@ -270,9 +272,12 @@ def _family(
             continue
         if older is not None:
             taken.add(older.pain_point_id)
-        if older is not None and older.is_settled and not older.is_resolved and older.started_on:
+        if older is not None and not older.is_resolved and older.started_on:
+            # its days may reach back beyond those that are tested anew
+            known = older.started_on if older.is_settled else None
+            early = older.started_on - SAME_START
             fall = shortfall_of(
-                counts, reference, reference.rates, slices, fall.slice, older.started_on, fall.log_p
+                counts, reference, reference.rates, slices, fall.slice, known, fall.log_p, since=early
             )
         finding = _finding(
             cube,
@@ -316,8 +321,16 @@ def _loss_of_fall(
         observed=float(counts.successes[fall.cells].sum()),
         variance=fall.variance,
         in_full=fall.expected * float(whole / max(seen, 1e-9)),
-        usual=None,
+        usual=_told_of_completion(cube, since),
     )
+
+
+def _told_of_completion(cube: CohortCube, since: Bools) -> Bools:
+    """Cells whose arrivals tell who completes: those since the change, or the last weeks while it is new."""
+    old = np.arange(len(cube.days)) < len(cube.days) - cube.ages
+    if (since & old).sum() < 7:
+        since = np.arange(len(cube.days)) >= len(cube.days) - cube.ages - COMPLETION_DAYS
+    return np.broadcast_to(since[None, :], cube.trials.shape)
 
 
 def _between(cube: CohortCube, first: date, last: date) -> Bools:
@@ -338,7 +351,8 @@ def _older(
     """The earlier finding that goes on in this one.
 
     It has the same attempts under a near-equal segment; or, as long as it is young, it began at the
-    same time in a segment that shares half of its people: the first nights often see a drop before they see whose.
+    same time in a segment that shares half of its people: the first nights often see a drop before they
+    see whose.
     """
     best: tuple[float, bool, int, str] | None = None
     chosen = None

@@ -8,6 +8,7 @@ one channel makes no drop of the others.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -16,8 +17,8 @@ from scipy.special import expit, logit
 
 from models.cohorts import CountCube
 from models.evidence import lower_tail, signed_root_deviance
-from models.reference import Reference
-from models.slices import Bools, Floats, Slice, SliceSet
+from models.reference import LEAST_BASELINE_DAYS, Reference
+from models.slices import Bools, Conditions, Floats, Slice, SliceSet
 from models.windows import WINDOWS, Windowed, log_tails, shifted, windowed
 
 LEAST_EXPECTED = 12.0
@@ -25,7 +26,10 @@ LEAST_FAILURES = 5.0
 FEW = 60.0  # counts below this get an exact tail
 EXACT_TAILS = 8  # of the strongest candidates
 SURE = 1.645  # one-sided 95 %
-DEPTH_PENALTY = 0.0
+DEPTH_PENALTY = 1.0  # of log-evidence, for every condition: most causes have few
+ONSET_SPREAD = 1.5  # standard deviation of the first day, in days that together prove a change at z = 1
+MOST_ONSET_DAYS = 4.0
+STAYS = 3.0  # of log-evidence by which another segment must explain better than the one told last night
 
 
 @dataclass(frozen=True)
@@ -62,20 +66,23 @@ def scan_regressions(
     margin: float,
     least_log_p: float,
     tests: float = 1.0,
+    told: Collection[Conditions] = (),
     most: int = 6,
 ) -> list[Shortfall]:
     """Slices that do worse than their own past, strongest first, down to a scan p-value of e^least_log_p.
 
-    ``tests`` is how many scans (transitions, families) compete for the night's attention.
+    ``tests`` is how many scans (transitions, families) compete for the night's attention; of segments
+    that explain about equally well those ``told`` the night before are taken.
     """
     rates = reference.rates.copy()
     windows = tuple(each for each in WINDOWS if each <= reference.tested_days)
     depths = slices.depths()
-    penalties = np.log(np.bincount(depths)[depths] * len(windows) * tests) + DEPTH_PENALTY * depths
+    penalties = np.log(np.bincount(depths)[depths] * len(windows) * tests)
+    handicap = DEPTH_PENALTY * depths - STAYS * np.array([each.conditions in told for each in slices.slices])
     found: list[Shortfall] = []
     for _ in range(2 * most):
         judged = windowed(cube, reference, rates, slices, windows)
-        best = _strongest(judged, slices, penalties, margin, least_log_p)
+        best = _strongest(judged, slices, penalties, handicap, margin, least_log_p)
         if best is None:
             break
         index, log_p, rises = best
@@ -90,7 +97,7 @@ def scan_regressions(
 
 
 def _strongest(
-    judged: Windowed, slices: SliceSet, penalties: Floats, margin: float, least: float
+    judged: Windowed, slices: SliceSet, penalties: Floats, handicap: Floats, margin: float, least: float
 ) -> tuple[int, float, bool] | None:
     """The slice with the strongest evidence, the logarithm of its p-value and whether it rose; or None."""
     k, e, usual, x = judged.hits, judged.expected, judged.usual, judged.exposure
@@ -100,7 +107,7 @@ def _strongest(
     rises = (k > e * (1 + margin)) & (k - usual > (k - e) / 2) & (slices.depths() > 0)[:, None]
     tails = np.where(falls | rises, log_tails(-np.abs(judged.z), judged.degrees), 0.0)
     evidence = np.where(enough, tails + penalties[:, None], 0.0)
-    rank = np.where(evidence <= least, evidence - judged.relief, np.inf)
+    rank = np.where(evidence <= least, evidence - judged.relief + handicap[:, None], np.inf)
     order = np.argsort(rank, axis=None)[:EXACT_TAILS]
     best: tuple[float, int, float, bool] | None = None
     for place in order.tolist():
@@ -113,7 +120,7 @@ def _strongest(
             counts = (float(each[at]) for each in (k, judged.trials, e, judged.variance))
             exact = lower_tail(*counts)
             value = max(value, float(np.log(max(exact, 1e-300)) + penalties[row]))
-        ranked = value - float(judged.relief[at])
+        ranked = value - float(judged.relief[at]) + float(handicap[row])
         if value <= least and (best is None or ranked < best[0]):
             best = ranked, int(row), value, bool(rises[at])
     return None if best is None else best[1:]
@@ -129,13 +136,17 @@ def shortfall_of(
     log_p: float,
     *,
     rises: bool = False,
+    since: date | None = None,
 ) -> Shortfall:
-    """The shortfall of a slice since ``started``; None finds the day on which the change best begins.
+    """The shortfall of a slice since ``started``; None finds the day on which the change best begins, of
+    the days tested, or of all from ``since`` on where that is earlier.
 
     A rise is not a shortfall: it is taken for the days on which it lasts.
     """
     history = _history(cube, reference, rates, slices, chosen)
     tested = len(cube.days) - reference.tested_days
+    if since is not None:
+        tested = min(tested, max((since - cube.days[0]).days, LEAST_BASELINE_DAYS))
     end = len(cube.days)
     if rises:
         start, end = (tested + place for place in _burst(history[:, tested:]))
@@ -152,12 +163,19 @@ def shortfall_of(
     by_day = own.sum(axis=0)
     variance = info + info**2 / max(behind, 1e-9)
     variance += reference.baseline.leaf_shock**2 * float((own**2).sum()) * 7
+    days = float(max((by_day > 0).sum(), 1))
+    baseline = reference.baseline
+    common = float(baseline.shock_variance((by_day**2).sum(), by_day.sum(), days))
     if chosen.depth == 0:
-        days = float((by_day > 0).sum())
-        variance += float(reference.baseline.shock_variance((by_day**2).sum(), by_day.sum(), days))
+        variance += common
     else:
         rest = max(float((cube.exposure * rates * (1 - rates))[~chosen.leaves][:, after].sum()), 1.0)
-        variance += info**2 / rest
+        # of a common shift the others tell as much as they are many; the rest of it stays unknown
+        spread = common / max(info, 1e-9) ** 2
+        variance += info**2 * spread / (1 + spread * rest)
+    # the day of the change is known the worse the less each day shows: half a day's proof, half a day
+    missing = abs(e - k) / days
+    variance += min(ONSET_SPREAD * info / days / max(missing, 1e-9), MOST_ONSET_DAYS * missing) ** 2
     change = float((k + 0.5) / (e + 0.5)) if k < e else -float((x - k + 0.5) / (max(x - e, 0) + 0.5))
     return Shortfall(chosen, cube.days[min(start, len(cube.days) - 1)], cells, e, variance, change, log_p)
 
@@ -190,8 +208,10 @@ def _history(cube: CountCube, reference: Reference, rates: Floats, slices: Slice
         rx, rk, re, ri = ((1 - inside) @ each for each in (x_all, k_all, e_all, i_all))
         others = np.clip((rk + 0.5) / (rx + 1), 1e-4, 1 - 1e-4)
         usual = np.clip((re + 0.5) / (rx + 1), 1e-4, 1 - 1e-4)
-        spread = np.maximum((logit(others) - logit(usual)) ** 2, max(reference.baseline.shock, 0.02) ** 2)
-        trust = spread / (spread + 1 / np.maximum(ri, 1e-9))
+        noise = 1 / np.maximum(ri, 1e-9)
+        apart = (logit(others) - logit(usual)) ** 2 - 4 * noise
+        spread = np.maximum(apart, max(reference.baseline.shock, 0.02) ** 2)
+        trust = spread / (spread + noise)
         p = np.clip(e / np.maximum(x, 1e-9), 1e-6, 1 - 1e-6)
         moved = (logit(others) - logit(usual)) * trust
         e = x * shifted(p, usual, moved, 2 * max(reference.baseline.shock, 0.02))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_array
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -53,6 +55,17 @@ class SliceSet:
     @staticmethod
     def of(slices: Sequence[Slice]) -> SliceSet:
         return SliceSet(tuple(slices), np.array([each.leaves for each in slices], dtype=float))
+
+    def sums(self, by_leaf: Floats) -> Floats:
+        """Sums over the leaves of each slice, (slices, ...) of (leaves, ...)."""
+        flat = by_leaf.reshape(len(by_leaf), -1)
+        summed: Floats = self._sparse @ flat
+        return summed.reshape(len(self.slices), *by_leaf.shape[1:])
+
+    @cached_property
+    def _sparse(self) -> csr_array:
+        # most slices cover few leaves
+        return csr_array(self.member)
 
     @property
     def whole(self) -> int:

@@ -90,8 +90,8 @@ def _judge(
     days: int,
 ) -> list[Gap]:
     """The slices that look short of the ideal, with their p-values."""
-    by_day = slices.member @ np.where(usable, cube.trials, 0)
-    n, k = by_day.sum(axis=1), slices.member @ np.where(usable, cube.successes, 0).sum(axis=1)
+    by_day = slices.sums(np.where(usable, cube.trials, 0))
+    n, k = by_day.sum(axis=1), slices.sums(np.where(usable, cube.successes, 0).sum(axis=1))
     tolerated = n * ideal * (1 - margin)
     information = n * ideal * (1 - ideal)
     common = shock**2 * INFLATION * ((by_day * ideal * (1 - ideal)) ** 2).sum(axis=1)

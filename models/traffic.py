@@ -42,16 +42,16 @@ def foreign_traffic(
     usual_leaf = np.where(cells, cube.trials, 0).sum(axis=1) / days
     masked = np.zeros(cube.trials.shape, dtype=np.bool_)
     bursts: list[Burst] = []
-    usual = slices.member @ usual_leaf
+    usual = slices.sums(usual_leaf)
     deep = slices.depths() > 0
     if not _may_hold(cube, usual_leaf, slices):
         return masked, ()
     for _ in range(MOST):
         open_ = ~masked & (cube.share > 0)
-        n = slices.member @ np.where(masked, usual_leaf[:, None], cube.trials)
-        x = slices.member @ np.where(open_, cube.exposure, 0)
-        k = slices.member @ np.where(open_, cube.successes, 0)
-        e = slices.member @ np.where(open_, cube.exposure * reference.rates, 0)
+        n = slices.sums(np.where(masked, usual_leaf[:, None], cube.trials))
+        x = slices.sums(np.where(open_, cube.exposure, 0))
+        k = slices.sums(np.where(open_, cube.successes, 0))
+        e = slices.sums(np.where(open_, cube.exposure * reference.rates, 0))
         others = (n[slices.whole] - n) / np.maximum(usual[slices.whole] - usual, 1e-9)[:, None]
         normal = np.maximum(usual[:, None] * others, 1e-9)
         jump = (n - normal) / np.sqrt(normal + (VOLUME_NOISE * normal) ** 2)
@@ -72,6 +72,6 @@ def foreign_traffic(
 
 def _may_hold(cube: CountCube, usual_leaf: Floats, slices: SliceSet) -> bool:
     """Whether any slice's volume jumped at all: most nights have none, and the rest need not be asked."""
-    n, usual = slices.member @ cube.trials, slices.member @ usual_leaf
+    n, usual = slices.sums(cube.trials), slices.sums(usual_leaf)
     level = n[slices.whole] / max(float(usual[slices.whole]), 1e-9)
     return bool((n > JUMP * np.outer(usual, level) + SURE_JUMP * np.sqrt(np.outer(usual, level) + 1)).any())

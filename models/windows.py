@@ -65,9 +65,10 @@ def windowed(
     q = np.minimum(share * p, 1.0)
     parts = (x, np.where(share > 0, cube.successes[:, recent], 0), e, info, n * q * (1 - q))
     back = [np.cumsum(part[:, ::-1], axis=1)[:, [w - 1 for w in windows]] for part in parts]
-    exposure, hits, expected, information, chance = (slices.member @ part for part in back)
-    leaf_squares = slices.member @ back[3] ** 2
-    by_day = slices.member @ info
+    exposure, hits, expected, information, chance, leaf_squares = np.moveaxis(
+        slices.sums(np.stack([*back, back[3] ** 2], axis=1)), 1, 0
+    )
+    by_day = slices.sums(info)
     squares = np.cumsum(by_day[:, ::-1] ** 2, axis=1)[:, [w - 1 for w in windows]]
     usual = reference.recalibrated(exposure, expected)
     adjusted, variance, degrees, relief = _given_the_others(
@@ -114,8 +115,8 @@ def _given_the_others(
     shock_degrees = baseline.days / 3 + 6
     surprise = _surprise(moved / np.sqrt(shift_spread + rest_spread), shock_degrees)
     # a shift far beyond the usual shocks is no shock: it is taken as it is
-    shift_spread = np.maximum(shift_spread, moved**2)
-    shift_spread = np.maximum(shift_spread, moved**2)
+    shift_spread = np.maximum(shift_spread, moved**2 - np.minimum(rest_spread, 1e9))
+    shift_spread = np.maximum(shift_spread, moved**2 - np.minimum(rest_spread, 1e9))
     trust = shift_spread / (shift_spread + rest_spread)
     p = np.clip(e / np.maximum(x, 1e-9), 1e-6, 1 - 1e-6)
     # nobody knows on which scale a change is common to all: what either explains is no evidence

@@ -169,6 +169,8 @@ def run(
         _print_json(told | {"pain_points": rows})
     else:
         show.run(result, rows, snoozed)
+    for remark in result.alerts.remarks if result.alerts else ():
+        print(remark, file=sys.stderr)
     if failed:
         raise typer.Exit(1)  # the night is published, and somebody has to look at a source
 

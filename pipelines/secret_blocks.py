@@ -1,4 +1,4 @@
-"""Secrets kept as Prefect Secret blocks. With the flow, the only module that imports prefect."""
+"""Blocks of the Prefect server: secrets, and what sends messages. With the flow, all that imports prefect."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from typing import Any, cast
 
 import httpx
+from prefect.blocks.core import Block
 from prefect.blocks.system import Secret as SecretBlock
 
 from connectors.errors import VendorUnavailable
@@ -27,3 +28,11 @@ def read_block(name: str) -> Secret | None:
         ) from error
     # a block may hold a JSON document, such as a service account's key
     return Secret(value if isinstance(value, str) else json.dumps(value))
+
+
+def load_block(name: str) -> object | None:
+    """The block ``name`` (`<type>/<name>`), None where there is none. Raises what its client raises."""
+    try:
+        return Block.load(name)
+    except ValueError:
+        return None  # Prefect's way of saying that there is no such block

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
 from models.journey import Rule
+from pipelines.alerts_settings import AlertSettings
 from pipelines.errors import ConfigError
 from pipelines.exclusion import BUILT_IN, ExcludeRule, Excludes, parse_excluded
 from pipelines.source_settings import (
@@ -87,6 +88,7 @@ class Settings(Frozen):
     engine: EngineSettings = EngineSettings()
     detection: DetectionSettings = DetectionSettings()
     exclude: ExcludeSettings = ExcludeSettings()
+    alerts: AlertSettings = AlertSettings()
     fx: Mapping[str, Annotated[float, Field(gt=0)]] = {}
     sources: Mapping[str, Ga4Source | MixpanelSource | HotjarSource | TableSource]
 

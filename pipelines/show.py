@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.padding import Padding
+from rich.text import Text
 
 from connectors.pull_report import PullReport
 from pipelines.rule_review import Remark
+from pipelines.show_lines import text_line
 from pipelines.show_marks import loss_text, mark_lines, snoozed_line
 
 if TYPE_CHECKING:
@@ -52,10 +53,10 @@ def pain_points(rows: Sequence[dict[str, Any]], snoozed: Sequence[dict[str, Any]
     for rank, row in enumerate(rows, 1):
         style = _STATUS_STYLE.get(row["status"], "")
         console.print(f"{rank:>2}. [{style}]{row['status']}[/] {escape(row['pain_point_id'])}")
-        console.print(Padding(escape(row["headline"]), (0, 0, 0, 4)))
-        console.print(Padding(escape(loss_text(row)), (0, 0, 0, 4)), style="dim")
+        text_line(console, row["headline"], 4)
+        text_line(console, loss_text(row), 4, style="dim")
         for text in mark_lines(row):
-            console.print(Padding(escape(text), (0, 0, 0, 4)), style="cyan")
+            text_line(console, text, 4, style="cyan")
     line = snoozed_line(snoozed)
     if line is not None:
         console.print(escape(line), style="dim")
@@ -65,8 +66,8 @@ def remarks(found: Sequence[Remark]) -> None:
     """The doctor's lines."""
     console = _console()
     for each in found:
-        style = _LEVEL_STYLE[each.level]
-        console.print(f"[{style}]{each.level:<8}[/] {escape(each.where)}: {escape(each.what)}")
+        level = Text(each.level, _LEVEL_STYLE[each.level])
+        text_line(console, f"{each.where}: {each.what}", 9, first=level)
 
 
 def pulls(reports: Sequence[PullReport]) -> None:
@@ -98,16 +99,17 @@ def demo(result: DemoResult) -> None:
     console.print("\n[bold]Planted, and what was found[/]")
     for outcome in result.planted:
         plant = outcome.plant
-        mark = "[green]found[/]  " if outcome.found_id else "[red]missed[/] "
+        mark = Text("found", "green") if outcome.found_id else Text("missed", "red")
         since = f" since {plant.started_on}" if plant.started_on else " all the time"
-        console.print(
-            f"{mark} {escape(plant.journey)}: {escape(plant.stage)} to {escape(plant.next_stage)}, "
-            f"{escape(plant.segment)}, {plant.relative_change:+.0%}{since} (power {plant.power:.2f})"
+        text_line(
+            console,
+            f"{plant.journey}: {plant.stage} to {plant.next_stage}, {plant.segment}, "
+            f"{plant.relative_change:+.0%}{since} (power {plant.power:.2f})",
+            8,
+            first=mark,
         )
         if outcome.found_id:
-            console.print(
-                f"         as {outcome.found_id}, {escape(outcome.found_segment or '')}", style="dim"
-            )
+            text_line(console, f"as {outcome.found_id}, {outcome.found_segment or ''}", 8, style="dim")
     extra = ", ".join(result.unplanted) or "none"
     console.print(f"Found but not planted: {escape(extra)}")
     console.print(f"\nWorkspace: {result.workspace}\nJourney map: {result.report}")

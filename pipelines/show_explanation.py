@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 
 from rich.console import Console
-from rich.markup import escape
-from rich.padding import Padding
 from rich.syntax import Syntax
+from rich.text import Text
 
 from models.headline import percent
 from pipelines.explain_instead import Deed, Instead
@@ -15,6 +14,7 @@ from pipelines.explain_siblings import SiblingTable
 from pipelines.explain_sources import Witness
 from pipelines.explain_voices import Voices
 from pipelines.explaining import Explanation
+from pipelines.show_lines import text_line
 from pipelines.show_marks import loss_text, mark_lines
 
 _TOP = 6
@@ -25,7 +25,7 @@ def explanation(each: Explanation) -> None:
     """One pain point in full."""
     console = Console(highlight=False)
     row, evidence = each.pain_point, json.loads(each.pain_point["evidence"])
-    console.print(escape(row["headline"]), style="bold")
+    text_line(console, row["headline"], style="bold")
     since = row["started_on"] or f"standing, judged from {evidence['first_day']}"
     judged = (evidence.get("attempts", each.attempts), evidence.get("successes", each.successes))
     counted = (each.attempts, each.successes) == judged
@@ -45,9 +45,9 @@ def explanation(each: Explanation) -> None:
         "tasks": "; ".join(each.tasks) or "none in the journey file",
     }
     for name, text in facts.items():
-        console.print(f"[cyan]{name:<9}[/] {escape(str(text))}")
+        text_line(console, str(text), 10, first=Text(name, "cyan"))
     for line in mark_lines(row):
-        console.print(f"[cyan]{'mark':<9}[/] {escape(line)}")
+        text_line(console, line, 10, first=Text("mark", "cyan"))
     _siblings(console, each.siblings)
     if each.instead is not None:
         _instead(console, each.instead)
@@ -65,11 +65,12 @@ def explanation(each: Explanation) -> None:
 
 
 def _section(console: Console, title: str) -> None:
-    console.print(f"\n[bold]{escape(title)}[/]")
+    console.print()
+    text_line(console, title, style="bold")
 
 
 def _line(console: Console, text: str, style: str = "") -> None:
-    console.print(Padding(escape(text), (0, 0, 0, 2)), style=style)
+    text_line(console, text, 2, style=style)
 
 
 def _siblings(console: Console, tables: tuple[SiblingTable, ...]) -> None:
@@ -152,8 +153,10 @@ def _sources(console: Console, sources: tuple[Witness, ...], next_stage: str) ->
 
 def _sql(console: Console, title: str, sql: str) -> None:
     lines = sql.splitlines()
-    console.print(f"\n[cyan]{escape(title)}[/]")
-    shown = "\n".join(lines[:_MOST_SQL_LINES])
-    console.print(Syntax(shown, "sql", background_color="default", word_wrap=True))
+    console.print()
+    text_line(console, title, style="cyan")
+    shown = Syntax("", "sql", background_color="default").highlight("\n".join(lines[:_MOST_SQL_LINES]))
+    # a line broken inside a quoted value would be another value when it is copied
+    console.print(shown, soft_wrap=True, end="")
     if len(lines) > _MOST_SQL_LINES:
         _line(console, f"... {len(lines) - _MOST_SQL_LINES:,} more lines; --json has them all", "dim")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
@@ -23,9 +24,12 @@ def result(found: FunnelResult, more: dict[str, Any]) -> None:
         console.print(_steps(group))
         if group.open:
             console.print(f"{group.open:,} may still go on: their window is not over")
-    for row in more.get("trend", ()):
-        console.print(f"{row['day']}  {'  '.join(f'{count:>8,}' for count in row['reached'])}")
+    if more.get("trend"):
+        console.print()
+        console.print(_trend([step.step for step in found.steps], more["trend"]))
     rows = more.get("histogram", ())
+    if rows:
+        console.print("\nTime from the first step to the last")
     most = max((row["count"] for row in rows), default=0)
     for row in rows:
         bar = "#" * round(BAR * row["count"] / most)
@@ -35,7 +39,7 @@ def result(found: FunnelResult, more: dict[str, Any]) -> None:
 def comparison(found: Comparison) -> None:
     """Both counts side by side, which rule makes the difference, and some users."""
     console = Console(highlight=False)
-    table = Table(box=None, padding=(0, 2, 0, 0))
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for name in ("step", *found.names, "difference"):
         table.add_column(name, justify="left" if name == "step" else "right")
     for left, right in zip(found.left.steps, found.right.steps, strict=True):
@@ -59,8 +63,18 @@ def comparison(found: Comparison) -> None:
             console.print(f"    {name}: {', '.join(example[name]) or 'not counted'}")
 
 
+def _trend(names: Sequence[str], rows: Sequence[dict[str, Any]]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    table.add_column("first step on", no_wrap=True)
+    for name in names:
+        table.add_column(escape(name), justify="right", overflow="fold")
+    for row in rows:
+        table.add_row(str(row["day"]), *(f"{count:,}" for count in row["reached"]))
+    return table
+
+
 def _steps(found: FunnelResult) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0))
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for name in ("step", "reached", "of previous", "of first", "median", "p90"):
         table.add_column(name, justify="left" if name == "step" else "right", overflow="fold")
     for step in found.steps:

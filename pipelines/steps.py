@@ -15,6 +15,7 @@ import duckdb
 from connectors.errors import SourceError
 from connectors.landing import EVERY_DAY, DayRange
 from connectors.pull_report import PullReport
+from pipelines.alerts import AlertReport, send_alerts
 from pipelines.config_tables import WorldConfig
 from pipelines.detecting import detect_nights
 from pipelines.errors import NothingLanded
@@ -55,7 +56,7 @@ class BuildReport:
 
 @dataclass(frozen=True)
 class RunReport:
-    """What a whole run did; ``failed`` are the sources that could not be pulled."""
+    """What a whole run did; ``failed`` are the sources that could not be pulled, ``alerts`` who was told."""
 
     pulls: tuple[PullReport, ...]
     build: BuildReport
@@ -63,6 +64,7 @@ class RunReport:
     report: Path
     seconds: float
     failed: tuple[FailedSource, ...] = ()
+    alerts: AlertReport | None = None
 
 
 def quiet(_: str) -> None:
@@ -163,7 +165,7 @@ def report(workspace: Workspace) -> Path:
 
 
 def run(workspace: Workspace, progress: Progress = quiet, days: DayRange = EVERY_DAY) -> RunReport:
-    """A whole night: pull, build, detect, report. What is published changes at the end or not at all.
+    """A whole night: pull, build, detect, report, alert. What is published changes at the end or not at all.
 
     A source that fails does not stop the night: it is built from what landed, and the report names it.
     Raises SourcesFailed where all of them fail.
@@ -177,7 +179,11 @@ def run(workspace: Workspace, progress: Progress = quiet, days: DayRange = EVERY
         raise SourcesFailed(failed, NOTHING_BUILT)
     built = build(workspace, progress, publishes=False)
     nights = detect(workspace, progress, started=started)
-    return RunReport(pulls, built, nights, report(workspace), time.monotonic() - clock, failed)
+    written = report(workspace)
+    alerts = send_alerts(workspace)
+    for remark in alerts.remarks if alerts else ():
+        progress(remark)
+    return RunReport(pulls, built, nights, written, time.monotonic() - clock, failed, alerts)
 
 
 def world_config(workspace: Workspace) -> WorldConfig:
