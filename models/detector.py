@@ -193,7 +193,15 @@ def _scan(
             late, past = _family(cube, punctual, slices, cells, delays, earlier, settings, transitions, None)
             families["slow"] = punctual, past
             candidates += late
-            slower = [Slower(each.fall.cells, each.fall.change) for each in late if each.fall is not None]
+            # the newest cohorts cannot show yet that they are slow, but they are expected to be
+            slower = [
+                Slower(
+                    each.fall.slice.leaves[:, None] & _between(cube, each.fall.started, cube.days[-1]),
+                    each.fall.change,
+                )
+                for each in late
+                if each.fall is not None
+            ]
         counts = _without(cube.counts(delays, slower=slower), bursts)
         falls, reference = _family(cube, counts, slices, cells, delays, earlier, settings, transitions, ideal)
         candidates += falls
