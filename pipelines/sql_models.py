@@ -1,7 +1,8 @@
 """Runs ``sql/``: one file is one table, the order is read from the SQL itself.
 
 A model's header comment holds its grain (first lines) and one ``-- column: meaning`` a column; both
-become COMMENTs of the published tables. ``-- materialized: view`` makes a view. Checks are queries that must return no row.
+become COMMENTs of the published tables. ``-- materialized: view`` makes a view. Checks are queries that
+must return no row.
 """
 
 from __future__ import annotations

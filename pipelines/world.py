@@ -15,9 +15,21 @@ from models.journey_file import parse_journey
 from pipelines.config_tables import WorldConfig, write_days
 from pipelines.journey_tables import build_tables
 from pipelines.settings import EngineSettings
+from pipelines.sql_models import run_checks
 from pipelines.staged_schema import STAGED_EVENT, empty_lake
 from pipelines.vendor_reports import empty_reports
 from pipelines.warehouse import literal, open_warehouse
+
+_MARTS = (
+    "events",
+    "sessions",
+    "stage_visits",
+    "attempts",
+    "stage_funnel",
+    "stage_paths",
+    "stage_cohorts",
+    "stage_delays",
+)
 
 
 def build_world(
@@ -30,7 +42,7 @@ def build_world(
     currency: str = "EUR",
     day_files: Path | None = None,
 ) -> dict[str, pd.DataFrame]:
-    """All marts, in memory, of canonical events given as dictionaries.
+    """The marts of events and journeys, in memory, of canonical events given as dictionaries.
 
     With ``day_files``, an empty folder, the events are read from a file a day, as staging leaves them.
     ``journeys`` are YAML texts, times naive UTC; ``horizon`` is where the landed data ends. Besides
@@ -69,10 +81,9 @@ def build_world(
                 for day in sorted(days)
             ],
         )
-        build_tables(connection, config)
-        names = ("events", "sessions", "stage_visits", "attempts", "stage_funnel", "stage_paths")
-        cohorts = ("stage_cohorts", "stage_delays")
-        tables = {name: connection.execute(f"select * from marts.{name}").df() for name in names + cohorts}
+        build_tables(connection, config, targets=[f"marts.{name}" for name in _MARTS])
+        run_checks(connection)
+        tables = {name: connection.execute(f"select * from marts.{name}").df() for name in _MARTS}
         tables["users"] = connection.execute(
             "select distinct user_key, device_id from marts.events where user_key is not null"
         ).df()
