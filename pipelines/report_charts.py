@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 import altair as alt
 import vl_convert as vlc
 
+from models.durations import spoken
 from models.headline import percent
-from pipelines.report_views import FindingView, JourneyMap
+from pipelines.report_views import FindingView, PersonaView
 
 # Colours are the page's CSS variables, so that charts follow its light and dark theme.
 _INK, _MUTED, _LINE = "var(--ink)", "var(--muted)", "var(--line)"
 _BAR, _ACCENT, _IDEAL, _BAD = "var(--bar)", "var(--accent)", "var(--ideal)", "var(--bad)"
+_GOOD = "var(--good)"
 _FONT = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif"
 HEIGHT = 150  # pixels of a trend before it is scaled
 _TAG = re.compile(r"<[^<>]*>")  # texts and attribute values hold no raw < or >
@@ -22,16 +25,28 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def trend_svg(finding: FindingView, name: str) -> str:
-    """Observed against expected share over entry days; ``name`` keeps ids apart. Empty with one day."""
+    """What was observed against what was expected; ``name`` keeps ids apart. Empty with one point.
+
+    Rates are by entry day, other kinds by night. The onset and a reported fix are marked.
+    """
     point, trend = finding.point, finding.trend
     if len(trend) < 2:
         return ""
+    is_time = point.kind == "slow"
     first, last = trend[0].day, trend[-1].day
     onset = max(finding.onset or first, first)
     x = alt.X("day:T", title=None, axis=alt.Axis(format="%-d %b", tickCount=4, grid=False, labelOverlap=True))
     top = max(*(each.observed for each in trend), point.expected) * 1.18 or 1.0
     scale = alt.Scale(domain=[0, top], nice=False)
-    axis = alt.Axis(format="~%", tickCount=4)
+    unit = 60.0 if is_time and top >= 120 else 1.0
+    axis = (
+        alt.Axis(
+            tickCount=4, labelExpr=f"format(datum.value / {unit}, '~r') + '{' min' if unit > 1 else ' s'}'"
+        )
+        if is_time
+        else alt.Axis(format="~%", tickCount=4)
+    )
+    shown = spoken if is_time else percent
     observed = [{"day": each.day.isoformat(), "rate": each.observed} for each in trend]
     expected = [
         {"day": day.isoformat(), "rate": point.expected}
@@ -47,34 +62,40 @@ def trend_svg(finding: FindingView, name: str) -> str:
         mark: dict[str, Any] = {"align": "left", "dx": 7, "dy": shift, "fontSize": 13, "color": color}
         return alt.Chart(alt.InlineData(values=rows)).mark_text(**mark).encode(x=x, y="rate:Q", text="text:N")
 
+    def moment(day: date, text: str, color: str, height: float) -> list[Any]:
+        base = alt.Chart(alt.InlineData(values=[{"day": day.isoformat(), "text": text}]))
+        near_end = (day - first).days > 0.6 * (last - first).days
+        mark: dict[str, Any] = {"align": "right" if near_end else "left", "dx": -5 if near_end else 5}
+        return [
+            base.mark_rule(color=color, strokeDash=[2, 3]).encode(x=x),
+            base.mark_text(fontSize=12, color=color, **mark).encode(x=x, y=alt.value(height), text="text:N"),
+        ]
+
     now = trend[-1].observed
     gap = (point.expected - now) / top * HEIGHT  # pixels; labels closer than a line are moved apart
     shift = max(0.0, (17 - abs(gap)) / 2) * (1 if gap >= 0 else -1)
     layers = [
         line(expected, color=_IDEAL, strokeDash=[6, 4], strokeWidth=2),
         line(observed, color=_BAD, strokeWidth=2.5),
-        label(point.expected, f"{percent(point.expected)} expected", _IDEAL, -shift),
-        label(now, f"{percent(now)} observed", _BAD, shift),
+        label(point.expected, f"{shown(point.expected)} expected", _IDEAL, -shift),
+        label(now, f"{shown(now)} observed", _BAD, shift),
     ]
     if point.started_on and first <= point.started_on <= last:
-        started = [{"day": point.started_on.isoformat(), "text": f"since {point.started_on:%-d %b}"}]
-        base = alt.Chart(alt.InlineData(values=started))
-        near_end = (point.started_on - first).days > 0.6 * (last - first).days
-        layers.append(base.mark_rule(color=_MUTED, strokeDash=[2, 3]).encode(x=x))
-        layers.append(
-            base.mark_text(
-                align="right" if near_end else "left", dx=-5 if near_end else 5, fontSize=12, color=_MUTED
-            ).encode(x=x, y=alt.value(8), text="text:N")
-        )
+        layers += moment(point.started_on, f"since {point.started_on:%-d %b}", _MUTED, 8)
+    fixed = finding.mark.fixed_on if finding.mark else None
+    if fixed and first <= fixed <= last:
+        layers += moment(fixed, f"fixed {fixed:%-d %b}", _GOOD, HEIGHT - 8)
     return _svg(alt.layer(*layers).properties(width=265, height=HEIGHT), name)
 
 
-def funnel_svg(journey: JourneyMap, name: str, *, narrow: bool = False) -> str:
-    """Attempts per required stage, and each step's conversion with interval and ideal."""
+def funnel_svg(view: PersonaView, name: str, *, narrow: bool = False) -> str:
+    """Attempts per required stage beside those of the ideal, and each step's conversion with interval."""
     rows = []
-    for column in journey.columns:
+    ideally: float | None = None
+    for column in view.columns:
         if column.stage.optional:
             continue
+        ideally = float(column.reached) if not column.previous else _times(ideally, column.target)
         row: dict[str, Any] = {
             "stage": _plain(column.stage.name),
             "reached": column.reached,
@@ -83,14 +104,16 @@ def funnel_svg(journey: JourneyMap, name: str, *, narrow: bool = False) -> str:
         if column.rate is not None:
             low, high = column.rate.interval()
             row |= {"rate": column.rate.value, "low": low, "high": high}
-            row |= {"shown": percent(column.rate.value), "end": max(high, column.ideal.conversion or 0)}
-        if column.ideal.conversion is not None and column.previous:
-            row |= {"ideal": column.ideal.conversion}
+            row |= {"shown": percent(column.rate.value), "end": max(high, column.target or 0)}
+        if column.target is not None and column.previous:
+            row |= {"ideal": column.target}
+        if ideally is not None and column.previous:
+            row |= {"ideally": ideally}
         rows.append(row)
     order = [row["stage"] for row in rows]
-    width, limit = (180, 110) if narrow else (270, 190)
+    width, limit = (180, 110) if narrow else (340, 190)
     chart = alt.Chart(alt.InlineData(values=rows))
-    most = max((row["reached"] for row in rows), default=0) or 1
+    most = max((max(row["reached"], row.get("ideally", 0)) for row in rows), default=0) or 1
 
     def y(labels: bool, stages: Sequence[str]) -> Any:
         axis = alt.Axis(
@@ -108,10 +131,18 @@ def funnel_svg(journey: JourneyMap, name: str, *, narrow: bool = False) -> str:
 
     counts = alt.X("reached:Q", title=None, axis=None, scale=alt.Scale(domain=[0, most * 1.3]))
     bars = chart.mark_bar(color=_BAR, cornerRadiusEnd=2).encode(x=counts, y=y(True, order))
-    numbers = chart.mark_text(align="left", dx=6, color=_INK, fontSize=13).encode(
-        x=counts, y=y(True, order), text="count:N"
+    for row in rows:
+        row["right"] = max(row["reached"], row.get("ideally", 0))
+    ends = alt.X("right:Q", title=None, axis=None, scale=alt.Scale(domain=[0, most * 1.3]))
+    goals = (
+        chart.mark_tick(color=_IDEAL, thickness=3.5, size=26)
+        .encode(x=alt.X("ideally:Q", axis=None, scale=alt.Scale(domain=[0, most * 1.3])), y=y(True, order))
+        .transform_filter("isValid(datum.ideally)")
     )
-    left = alt.layer(bars, numbers).properties(title="Attempts that reached it")
+    numbers = chart.mark_text(align="left", dx=6, color=_INK, fontSize=13).encode(
+        x=ends, y=y(True, order), text="count:N"
+    )
+    left = alt.layer(bars, goals, numbers).properties(title="Attempts that reached it")
     highest = max((max(row.get("high", 0), row.get("ideal", 0)) for row in rows), default=0)
     share = alt.Scale(domain=[0, highest * 1.3 or 1.0], nice=False)
     axis = alt.Axis(format="~%", tickCount=3)
@@ -165,6 +196,10 @@ def _svg(chart: Any, name: str) -> str:
         return text
 
     return _TAG.sub(scoped, svg)
+
+
+def _times(count: float | None, rate: float | None) -> float | None:
+    return None if count is None or rate is None else count * rate
 
 
 def _plain(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -12,6 +13,7 @@ import duckdb
 from models.journey import Ideal, Journey, Stage
 from models.losses import Z90
 from models.pain_point import PainPoint
+from models.what_if import Gain
 
 RATE_KINDS = ("below_ideal", "regression")  # kinds whose observed and expected are a transition's rates
 
@@ -44,8 +46,23 @@ class TrendPoint:
 
 
 @dataclass(frozen=True)
+class MarkView:
+    """What a person said of a finding: acknowledged, snoozed or fixed; ``verdict`` on a fix by the data."""
+
+    mark: str
+    marked_on: date | None
+    until: date | None
+    note: str | None
+    fixed_on: date | None
+    verdict: str | None
+
+
+@dataclass(frozen=True)
 class FindingView:
-    """A pain point with what the report adds: ``history`` are the nights its status changed."""
+    """A pain point with what the report adds: ``history`` are the nights its status changed.
+
+    ``trend`` is by entry day for rates, by night for the other kinds.
+    """
 
     point: PainPoint
     goal: str
@@ -56,10 +73,15 @@ class FindingView:
     onset: date | None
     history: tuple[tuple[date, str], ...]
     severity: int
+    mark: MarkView | None = None
 
     @property
     def is_rate(self) -> bool:
         return self.point.kind in RATE_KINDS
+
+    @property
+    def is_snoozed(self) -> bool:
+        return self.mark is not None and self.mark.mark == "snoozed"
 
 
 @dataclass(frozen=True)
@@ -72,16 +94,21 @@ class PersonaRate:
 
 
 @dataclass(frozen=True)
-class WhatIf:
-    """Goal conversions and money a week if everyone whom an ideal concerns met it."""
+class Deed:
+    """What ``count`` of the attempts that did not come to the next stage did first; None: they left."""
 
-    conversions: float
-    money: float | None
+    to: str | None
+    count: int
+    share: float
 
 
 @dataclass(frozen=True)
 class StageColumn:
-    """A stage of the map; conversion and time count from ``previous``, the required stage before it."""
+    """A stage of the map; conversion and time count from ``previous``, the required stage before it.
+
+    ``instead`` is about those who did not go on from here to the next required stage; ``proposed`` is the
+    conversion of an ideal that the journey file leaves to the data.
+    """
 
     stage: Stage
     reached: int
@@ -90,8 +117,117 @@ class StageColumn:
     median_seconds: float | None
     ideal: Ideal
     personas: tuple[PersonaRate, ...]
-    what_if: WhatIf | None
     findings: tuple[FindingView, ...]
+    channels: tuple[tuple[str, float], ...] = ()
+    stayed: int = 0
+    instead: tuple[Deed, ...] = ()
+    proposed: float | None = None
+
+    @property
+    def target(self) -> float | None:
+        """The conversion that is written as its ideal, else the proposed one."""
+        return self.proposed if self.ideal.conversion is None else self.ideal.conversion
+
+
+@dataclass(frozen=True)
+class Move:
+    """``count`` moves from a stage to another; ``kind`` is ideal, skip, back, or again (to the same one)."""
+
+    start: str
+    end: str
+    count: int
+    kind: str
+
+
+@dataclass(frozen=True)
+class FlowNode:
+    """A stage with its visits, the attempts that began in it, and those that ended in it."""
+
+    stage: str
+    visits: int
+    began: int
+    ended: int
+    is_goal: bool
+
+
+@dataclass(frozen=True)
+class Flow:
+    """All moves between stages; ``kept`` of ``attempts`` went a way the ideal allows, to the goal or not."""
+
+    nodes: tuple[FlowNode, ...]
+    moves: tuple[Move, ...]
+    attempts: int
+    kept: int
+
+
+@dataclass(frozen=True)
+class PersonaView:
+    """The journey as one persona goes it; ``persona`` None is everyone."""
+
+    persona: str | None
+    attempts: int
+    columns: tuple[StageColumn, ...]
+    flow: Flow
+
+
+@dataclass(frozen=True)
+class Answer:
+    day: date | None
+    page: str | None
+    device: str | None
+    question: str | None
+    answer: str
+
+
+@dataclass(frozen=True)
+class Score:
+    """The mean of ``count`` answers in numbers; ``best`` is the top of the scale, None where unknown."""
+
+    question: str | None
+    mean: float
+    count: int
+    best: int | None
+
+
+@dataclass(frozen=True)
+class StageVoice:
+    """What was said and felt on a stage's pages: ``answers`` are the latest of ``answer_count``.
+
+    ``rage`` and ``u_turns`` are of recordings that ended there; ``is_worse``: more rage clicks than in the
+    journey's other stages, beyond chance (90 %).
+    """
+
+    answers: tuple[Answer, ...] = ()
+    answer_count: int = 0
+    scores: tuple[Score, ...] = ()
+    rage: Rate | None = None
+    u_turns: Rate | None = None
+    is_worse: bool = False
+
+
+@dataclass(frozen=True)
+class Lever:
+    """A stage that misses its target: rates today and then, and what closing its gap alone would bring."""
+
+    stage: str
+    previous: str
+    observed: float
+    target: float
+    reference: str
+    alone: Gain
+
+
+@dataclass(frozen=True)
+class WhatIfView:
+    """Gains a week. ``subsets[i]`` is that of the levers whose bits are set in i, of ``movable`` in order.
+
+    ``levers`` are all stages that miss their target, the costliest first; only the first few can be moved
+    together, as there is a subset for each choice of them.
+    """
+
+    levers: tuple[Lever, ...]
+    movable: tuple[Lever, ...]
+    subsets: tuple[Gain, ...]
 
 
 @dataclass(frozen=True)
@@ -122,6 +258,7 @@ class PathRow:
     median_seconds: float | None
     loops: int
     skipped: tuple[str, ...]
+    is_ideal: bool
 
 
 @dataclass(frozen=True)
@@ -132,10 +269,23 @@ class JourneyMap:
     first_day: date | None
     last_day: date | None
     attempts: int
-    columns: tuple[StageColumn, ...]
+    views: tuple[PersonaView, ...]
     segments: tuple[SegmentTable, ...]
     paths: tuple[PathRow, ...]
     path_attempts: int
+    voices: Mapping[str, StageVoice]
+    what_if: WhatIfView | None
+
+    @property
+    def columns(self) -> tuple[StageColumn, ...]:
+        """Those of everyone."""
+        return self.views[0].columns
+
+    def lever_of(self, stage: str) -> Lever | None:
+        """What the stage would bring if it met its ideal; None where it does, or has none."""
+        return next(
+            (each for each in (self.what_if.levers if self.what_if else ()) if each.stage == stage), None
+        )
 
     @property
     def transitions(self) -> tuple[StageColumn, ...]:
@@ -153,23 +303,15 @@ class Health:
 
 
 @dataclass(frozen=True)
-class Answer:
-    day: date | None
-    page: str | None
-    device: str | None
-    question: str | None
-    answer: str
-
-
-@dataclass(frozen=True)
 class Report:
-    """Everything on the page. ``findings`` are open and ranked by the lower end of what they cost."""
+    """Everything on the page. ``findings`` are open and not snoozed, ranked by what they cost at least."""
 
     as_of: date | None
     currency: str
     broken: tuple[Health, ...]
     findings: tuple[FindingView, ...]
     resolved: tuple[FindingView, ...]
+    snoozed: tuple[FindingView, ...]
     lost_per_week: tuple[tuple[str, float], ...]
     money_per_week: float | None
     notes: tuple[str, ...]
@@ -183,10 +325,10 @@ class Marts:
     """The published file, asked with bound values."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        self._connection = connection
+        self.connection = connection
 
     def rows(self, query: str, **values: Any) -> list[tuple[Any, ...]]:
-        return self._connection.execute(query, values or None).fetchall()
+        return self.connection.execute(query, values or None).fetchall()
 
     def has(self, table: str, column: str) -> bool:
         query = (
