@@ -6,16 +6,13 @@ import json
 from pathlib import Path
 
 import duckdb
-import nbformat
 import pytest
-from nbclient import NotebookClient
 
 from connectors.shop_plants import DEMO_IDEALS
 from models.journey_file import read_journeys
 from pipelines.demo import DemoResult, make_demo
 from pipelines.steps import quiet
 
-NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 # Never used while the detector or the shop was tuned; those were
 # 7, 25, 31, 32 and 101 to 106.
 SEED = 21
@@ -93,21 +90,6 @@ def test_the_journey_files_set_the_ideals_the_truth_is_about(demo: DemoResult) -
     for journey in read_journeys(demo.workspace / "journeys"):
         ideals = {stage.name: stage.ideal.conversion for stage in journey.stages if stage.ideal.conversion}
         assert ideals == DEMO_IDEALS[journey.name]
-
-
-@pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
-def test_notebooks_run_on_the_published_file(
-    demo: DemoResult, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    notebook = nbformat.read(path, as_version=4)
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            assert cell.outputs == [], "notebooks are kept without outputs"
-            assert cell.execution_count is None
-    monkeypatch.setenv("PAINPOINTS_WORKSPACE", str(demo.workspace))
-    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(NOTEBOOKS)}}).execute()
-    shown = json.dumps([cell.get("outputs", []) for cell in notebook.cells if cell.cell_type == "code"])
-    assert demo.pain_points[0]["pain_point_id"] in shown
 
 
 def published(demo: DemoResult) -> duckdb.DuckDBPyConnection:
