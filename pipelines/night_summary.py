@@ -14,6 +14,8 @@ import duckdb
 
 BREAKS_DAYS = 7
 BREAKS_SHOWN = 20
+PICTURE_BYTES = 1_000_000  # a server keeps artifacts in its database
+NO_LINKS: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,11 @@ def findings_table(night: Night) -> list[dict[str, Any]]:
     ]
 
 
-def summary(night: Night, report_path: Path) -> str:
-    """The night in Markdown: first the sources that failed, then broken tracking: both blind what follows."""
+def summary(night: Night, report_path: Path, links: Mapping[str, str] = NO_LINKS) -> str:
+    """The night in Markdown: first the sources that failed, then broken tracking: both blind what follows.
+
+    ``links`` are name -> address, of the program's or the config's own making.
+    """
     counts = ", ".join(f"{count:,} {what}" for what, count in night.counts.items())
     statuses = ", ".join(f"{count} {status}" for status, count in night.statuses.items()) or "none"
     lines = [
@@ -106,6 +111,8 @@ def summary(night: Night, report_path: Path) -> str:
         f"- Pain points: {statuses}",
         f"- Report: {escaped(str(report_path))}",
     ]
+    if links:
+        lines.append("- See " + ", ".join(f"[{name}](<{address}>)" for name, address in links.items()))
     return "\n".join(lines) + "\n"
 
 
@@ -117,6 +124,12 @@ def sentence(night: Night) -> str:
     new = sum(each["status"] == "new" for each in night.findings)
     are = "1 pain point is open" if found == 1 else f"{found} pain points are open"
     return f"{are}, {new} of them new. First: {one_line(night.findings[0]['headline'])}"
+
+
+def small_picture(folder: Path) -> Path | None:
+    """The PNG of the journey map, else the first that is small enough for an artifact; None without."""
+    found = [path for path in sorted(folder.glob("*.png")) if path.stat().st_size <= PICTURE_BYTES]
+    return next((path for path in found if "map" in path.stem), found[0] if found else None)
 
 
 def _failed(night: Night) -> list[str]:

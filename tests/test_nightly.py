@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -24,6 +25,7 @@ import httpx
 import pytest
 from markdown_it import MarkdownIt
 from mixpanel_server import MixpanelServer, refusal
+from test_alerts import Webhook
 
 os.environ.setdefault("DO_NOT_TRACK", "1")  # prefect looks at it when it is imported
 
@@ -31,6 +33,7 @@ from prefect.flows import load_flow_from_entrypoint
 
 from connectors.errors import AccessDenied, FileForeign, QuotaExhausted, VendorUnavailable
 from pipelines.errors import ConfigError, PainpointsError
+from pipelines.night_retries import can_pull_again, is_storage_trouble
 from pipelines.night_summary import (
     BREAKS_SHOWN,
     escaped,
@@ -39,7 +42,7 @@ from pipelines.night_summary import (
     sentence,
     summary,
 )
-from pipelines.nightly import can_pull_again, is_storage_trouble, nightly
+from pipelines.nightly import nightly
 
 T = TypeVar("T")
 ROOT = Path(__file__).parent.parent
@@ -245,11 +248,15 @@ def test_the_entrypoint_of_the_deployment_is_the_flow() -> None:
 
 
 def test_a_night_from_the_deployment_to_the_artifacts(
-    platform: Platform, workspace: Path, mixpanel: MixpanelServer
+    platform: Platform, workspace: Path, mixpanel: MixpanelServer, webhook: Webhook
 ) -> None:
-    """Two sources, one of them live: its credentials are Secret blocks of the server, and nowhere else."""
-    platform.keep_secret("mixpanel-service-account", mixpanel.username)
-    platform.keep_secret("mixpanel-service-secret", SECRET)
+    """Two sources, one of them live: its credentials are Secret blocks of the server, and nowhere else.
+
+    The second night the vendor refuses: the night is published all the same, and ends as failed.
+    """
+    platform.keep_blocks(
+        {"mixpanel-service-account": mixpanel.username, "mixpanel-service-secret": SECRET}, webhook.url
+    )
     deployment = platform.get("/deployments/name/painpoints-nightly/nightly")
     assert deployment["work_pool_name"] == "painpoints"
     assert deployment["parameters"] == {"workspace": "./workspace"}
@@ -260,48 +267,81 @@ def test_a_night_from_the_deployment_to_the_artifacts(
     assert deployment["pull_steps"] == [
         {"prefect.deployments.steps.set_working_directory": {"directory": str(ROOT)}}
     ]
+    back_fill = platform.get("/deployments/name/painpoints-nightly/back-fill")
+    assert back_fill["parameters"] == {"workspace": "./workspace", "from_day": None, "to_day": None}
+    assert back_fill["schedules"] == []
 
-    run = platform.run(deployment["id"], workspace)
+    run = platform.run(deployment["id"], {"workspace": str(workspace)})
 
     assert run["state"]["type"] == "COMPLETED", platform.story(run)
-    tasks = {"pull crm": 1, "pull mixpanel": 1, "build": 1, "detect": 1, "report": 1}
+    tasks = {"pull crm": 1, "pull mixpanel": 1, "build": 1, "detect": 1, "report": 1, "alert": 1}
     assert soon(lambda: platform.task_runs(run), lambda found: found == tasks) == tasks
     limit = platform.get("/v2/concurrency_limits/painpoints-writer")
     assert (limit["limit"], limit["active_slots"]) == (1, 0)
     check_artifacts(platform, workspace)
+    check_assets(platform, run)
     yesterday = datetime.now(UTC).date() - timedelta(days=1)
     assert mixpanel.asked_days == [yesterday - timedelta(days=1), yesterday]
     account = platform.get("/v2/concurrency_limits/painpoints-mixpanel-123")
     assert (account["limit"], account["active_slots"]) == (1, 0)
     assert "crm: exports/crm.csv" in soon(lambda: platform.logs(run), lambda text: "exports" in text)
+    (told,) = webhook.heard
+    assert "new" in told["subject"]
 
-    before = (workspace / "painpoints.duckdb").read_bytes()
-    (workspace / "exports" / "crm_broken.csv").write_text("nothing,of,use\n1,2,3\n", "utf-8")
     mixpanel.misbehaviours.append(refusal(403, "not yours"))  # its body repeats what was sent to it
 
-    broken = platform.run(deployment["id"], workspace)
+    # a back-fill, which is the same flow with days
+    days = {"from_day": str(yesterday), "to_day": str(yesterday)}
+    partial = platform.run(back_fill["id"], {"workspace": str(workspace)} | days)
 
-    assert broken["state"]["type"] == "FAILED", platform.story(broken)
-    assert "source crm: " in broken["state"]["message"]
-    errors = soon(lambda: platform.logs(broken, level=40), lambda text: "\nsource crm: " in text)
-    assert "crm_broken.csv" in errors.splitlines()[0]
-    assert "\nsource crm: " in errors
-    assert "crm_broken.csv" in broken["state"]["message"]
-    assert "what was published before is as it was" in broken["state"]["message"]
-    # not tried again, and nothing after it
-    tried = {"pull crm": 1, "pull mixpanel": 1}
-    assert soon(lambda: platform.task_runs(broken), lambda found: found == tried) == tried
-    assert "source mixpanel: " in broken["state"]["message"]
-    assert "not yours" in broken["state"]["message"]
-    assert (workspace / "painpoints.duckdb").read_bytes() == before
+    assert (partial["state"]["type"], partial["state"]["name"]) == ("FAILED", "Partial"), platform.story(
+        partial
+    )
+    assert partial["state"]["message"].startswith("source mixpanel: ")
+    assert "not yours" in partial["state"]["message"]
+    # not tried again, and the rest of the night goes on
+    assert soon(lambda: platform.task_runs(partial), lambda found: found == tasks) == tasks
+    errors = soon(lambda: platform.logs(partial, level=40), lambda text: "source mixpanel: " in text)
+    assert "not yours" in errors
+    summary_now = platform.get("/artifacts/painpoints-summary/latest")["data"]
+    assert summary_now.startswith("**1 source failed; the night was built from what landed.**")
+    with closing(duckdb.connect(str(workspace / "painpoints.duckdb"), read_only=True)) as connection:
+        statuses = connection.execute("select status from marts.runs order by started_at").fetchall()
+    assert statuses == [("done",), ("partial",)]
+    # the same night again: of the findings nothing is told twice, of the source that failed it is
+    assert [each["subject"].split(": ")[1] for each in webhook.heard[1:]] == ["1 tracking broken"]
 
     # at debug level too: no log, no state, no artifact, and no file of the workspace or of the server
-    for told in (run, broken):
-        assert SECRET not in platform.logs(told) + json.dumps(told)
+    for shown in (run, partial):
+        assert SECRET not in platform.logs(shown) + json.dumps(shown)
     assert SECRET not in json.dumps(platform.post("/artifacts/filter", {}))
     files = [path for folder in (workspace, platform.folder) for path in folder.rglob("*") if path.is_file()]
     assert any(path.name == "prefect.db" for path in files)
     assert [path for path in files if SECRET.encode() in path.read_bytes()] == []
+
+
+def check_assets(platform: Platform, run: dict[str, Any]) -> None:
+    """The lineage from the vendor to the marts, as the server's events have it."""
+    asked = {"event": {"prefix": ["prefect.asset.materialization.succeeded"]}}
+
+    def read() -> dict[str, set[str]]:
+        found = platform.post("/events/filter", {"filter": asked, "limit": 50})["events"]
+        return {
+            event["resource"]["prefect.resource.id"].partition("/shop/")[2]: {
+                each["prefect.resource.id"]
+                for each in event["related"]
+                if each["prefect.resource.role"] == "asset"
+            }
+            for event in found
+        }
+
+    assets = soon(read, lambda found: "reports/journey-map" in found)
+    assert assets["lake/mixpanel"] == {"mixpanel://us/123"}
+    assert assets["lake/crm"] == {"file://exports/crm*.csv"}
+    lakes = {each.rpartition("/shop/")[2] for each in assets["marts/attempts"]}
+    assert {"lake/crm", "lake/mixpanel"} <= lakes
+    assert "marts/stage_cohorts" in {each.rpartition("/shop/")[2] for each in assets["marts/pain_points"]}
+    assert "marts/pain_points" in {each.rpartition("/shop/")[2] for each in assets["reports/journey-map"]}
 
 
 def check_artifacts(platform: Platform, workspace: Path) -> None:
@@ -335,6 +375,10 @@ def check_artifacts(platform: Platform, workspace: Path) -> None:
     assert escaped(table[0]["headline"]) in text
     (report,) = (workspace / "reports").glob("*.html")
     assert escaped(str(report)) in text
+    assert "[all findings](</artifacts/key/painpoints-findings>)" in text
+    assert "[journey map](<https://shop.example/map>)" in text
+    for key in ("pull-crm", "pull-mixpanel", "build", "detect", "report"):
+        assert platform.get(f"/artifacts/painpoints-{key}/latest")["data"] == 100.0
 
 
 @pytest.fixture
@@ -342,6 +386,14 @@ def mixpanel() -> Iterator[MixpanelServer]:
     """A vendor without events, that asks for credentials all the same."""
     with MixpanelServer(secret=SECRET) as server:
         yield server
+
+
+@pytest.fixture
+def webhook() -> Iterator[Webhook]:
+    with Webhook() as server, ThreadPoolExecutor(1) as thread:
+        thread.submit(server.serve_forever, 0.1)
+        yield server
+        server.shutdown()
 
 
 @pytest.fixture
@@ -353,7 +405,9 @@ def workspace(tmp_path: Path, mixpanel: MixpanelServer) -> Path:
     (root / "painpoints.toml").write_text(
         'timezone = "Europe/Madrid"\n[sources.crm]\nkind = "table"\nfiles = "exports/crm*.csv"\n'
         'columns = {event_at = "time", event_name = "event", user_id = "user_id", value = "value"}\n'
-        f'[sources.mixpanel]\nproject_id = 123\napi_url = "{mixpanel.url}"\nhistory = "2d"\n',
+        f'[sources.mixpanel]\nproject_id = 123\napi_url = "{mixpanel.url}"\nhistory = "2d"\n'
+        '[alerts]\nlink = "https://shop.example/map"\n'
+        '[alerts.receivers.shop]\nblock = "custom-webhook/shop"\n',
         "utf-8",
     )
     owner = json.dumps("Shop | Web\nteam")
@@ -387,13 +441,17 @@ class Platform:
     folder: Path
     env: dict[str, str]
 
-    def keep_secret(self, name: str, text: str) -> None:
-        """Make a Secret block, as a person does."""
+    def keep_blocks(self, secrets: dict[str, str], webhook: str) -> None:
+        """Make Secret blocks and one that sends messages, as a person does."""
         code = (
-            "import os, sys; from prefect.blocks.system import Secret; "
-            "Secret(value=os.environ['IT']).save(sys.argv[1])"
+            "import json, os; from prefect.blocks.system import Secret; "
+            "from prefect.blocks.notifications import CustomWebhookNotificationBlock as Webhook; "
+            "[Secret(value=text).save(name) for name, text in json.loads(os.environ['IT']).items()]; "
+            "Webhook(name='shop', url=os.environ['URL'], "
+            "json_data={'subject': '{{subject}}', 'body': '{{body}}'}).save('shop')"
         )
-        subprocess.run([sys.executable, "-c", code, name], env=self.env | {"IT": text}, cwd=ROOT, check=True)
+        env = self.env | {"IT": json.dumps(secrets), "URL": webhook}
+        subprocess.run([sys.executable, "-c", code], env=env, cwd=ROOT, check=True)
 
     def get(self, path: str) -> Any:
         return self.ask("GET", path, None)
@@ -410,10 +468,10 @@ class Platform:
             time.sleep(wait)
         return answer.raise_for_status().json()
 
-    def run(self, deployment: str, workspace: Path) -> dict[str, Any]:
+    def run(self, deployment: str, parameters: dict[str, str]) -> dict[str, Any]:
         """Trigger a run and wait until it is over."""
         once = {"idempotency_key": str(uuid4())}  # asked twice, it still is one run
-        body = {"parameters": {"workspace": str(workspace)}, "state": {"type": "SCHEDULED"}} | once
+        body = {"parameters": parameters, "state": {"type": "SCHEDULED"}} | once
         run: dict[str, Any] = self.post(f"/deployments/{deployment}/create_flow_run", body)
         end = time.monotonic() + RUN_SECONDS
         while run["state"]["type"] not in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED"):
