@@ -22,6 +22,7 @@ from connectors.errors import SourceError
 from connectors.landing import DayRange
 from models.journey_file import JourneyError
 from pipelines import show, show_failed
+from pipelines.discover_command import discover
 from pipelines.doctor import examine
 from pipelines.errors import PainpointsError
 from pipelines.explain_command import explain
@@ -258,6 +259,7 @@ app.command()(mark)
 app.command()(unmark)
 app.command(name="what-if")(what_if)
 app.command()(funnel)
+app.command()(discover)
 app.command()(export)
 
 
