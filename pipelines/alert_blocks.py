@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import Protocol
+import smtplib
+from collections.abc import Callable, Sequence
+from email.message import EmailMessage
+from typing import Protocol, runtime_checkable
 
 
+@runtime_checkable
 class Notifier(Protocol):
     """What every notification block of Prefect can do."""
 
     def notify(self, body: str, subject: str | None = None) -> object: ...
+
+
+@runtime_checkable
+class MailAccount(Protocol):
+    """What prefect-email's EmailServerCredentials are."""
+
+    username: str | None
+
+    def get_server(self) -> smtplib.SMTP: ...
 
 
 class NoNotifier(Exception):
@@ -20,17 +32,30 @@ class NoNotifier(Exception):
 LoadBlock = Callable[[str], object]
 
 
-def send(block: str, subject: str, body: str, load: LoadBlock | None = None) -> None:
-    """Send through the block named ``block`` (`<type>/<name>`).
+def send(block: str, subject: str, body: str, to: Sequence[str] = (), load: LoadBlock | None = None) -> None:
+    """Send through the block named ``block`` (`<type>/<name>`); ``to`` are the addresses of a mail.
 
-    Raises NoNotifier where there is no such block, or it is none that notifies; and whatever the block
+    Raises NoNotifier where there is no such block, or it is none that sends; and whatever the block
     raises when its receiver does not take the message.
     """
     found = (load or _load)(block)
-    notify = getattr(found, "notify", None)
-    if notify is None:
+    if isinstance(found, Notifier):
+        found.notify(body, subject)
+    elif isinstance(found, MailAccount):
+        _mail(block, found, subject, body, to)
+    else:
         raise NoNotifier(f"the block {block} ({type(found).__name__}) cannot send messages")
-    notify(body, subject)
+
+
+def _mail(block: str, account: MailAccount, subject: str, body: str, to: Sequence[str]) -> None:
+    if not to:
+        raise NoNotifier(f"{block} sends mail, and the receiver has no addresses in `to`")
+    mail = EmailMessage()
+    mail["Subject"], mail["To"] = subject, ", ".join(to)
+    mail["From"] = account.username or to[0]
+    mail.set_content(body)
+    with account.get_server() as server:
+        server.send_message(mail)
 
 
 def _load(block: str) -> object:

@@ -26,7 +26,7 @@ from pipelines.workspace import Workspace
 FILE = "(file)"  # no name of a receiver: TOML keys without quotes have no brackets
 FINDINGS, TRACKING = "findings", "tracking"
 
-Send = Callable[[str, str, str], None]
+Send = Callable[[str, str, str, Sequence[str]], None]
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def send_alerts(workspace: Workspace, send: Send = alert_blocks.send) -> AlertRe
             told = [each for news in due.values() for each in news if each.what != "over"]
             try:
                 if told:
-                    send(receiver.block, subject_of(night, told), message(told, settings.link))
+                    send(receiver.block, subject_of(night, told), message(told, settings.link), receiver.to)
             except Exception as error:  # a block raises what its vendor's client does
                 remarks.append(f"receiver {name} ({receiver.block}) was not reached: {_reason(error)}")
                 continue

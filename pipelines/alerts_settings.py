@@ -16,13 +16,16 @@ Amount = Annotated[float, Field(ge=0)]
 
 
 class ReceiverSettings(Frozen):
-    """One receiver. ``block`` is a Prefect notification block, as `<type>/<name>`: slack-webhook/shop.
+    """One receiver. ``block`` is a Prefect notification block, as `<type>/<name>`: slack-webhook/shop,
+    ms-teams-webhook/shop, custom-webhook/shop, sendgrid-email/shop and others; or an account that sends mail,
+    email-server-credentials/shop of prefect-email, which needs the addresses in ``to``.
 
     ``owners``: only what these own (default: everything). ``about``: findings, tracking, or everything;
     where no receiver asks for tracking, broken tracking goes to those that ask for no owner.
     """
 
     block: str = Field(pattern=BLOCK)
+    to: tuple[str, ...] = ()
     owners: tuple[str, ...] = ()
     about: Literal["findings", "tracking", "everything"] = "findings"
 

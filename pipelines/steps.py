@@ -181,8 +181,6 @@ def run(workspace: Workspace, progress: Progress = quiet, days: DayRange = EVERY
     nights = detect(workspace, progress, started=started)
     written = report(workspace)
     alerts = send_alerts(workspace)
-    for remark in alerts.remarks if alerts else ():
-        progress(remark)
     return RunReport(pulls, built, nights, written, time.monotonic() - clock, failed, alerts)
 
 

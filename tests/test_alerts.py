@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
+import smtplib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -18,7 +21,7 @@ from prefect.blocks.notifications import CustomWebhookNotificationBlock, Microso
 from pydantic import SecretStr
 
 from pipelines import alert_blocks
-from pipelines.alerts import send_alerts
+from pipelines.alerts import Send, send_alerts
 from pipelines.alerts_choice import News, Told, finding_news, tracking_news
 from pipelines.alerts_settings import AlertSettings
 from pipelines.alerts_text import as_markdown, message
@@ -188,7 +191,7 @@ def webhook() -> Iterator[Webhook]:
 
 
 @pytest.fixture
-def send(webhook: Webhook) -> Callable[[str, str, str], None]:
+def send(webhook: Webhook) -> Send:
     """The real blocks of Prefect, loaded from here rather than from a server."""
 
     def load(name: str) -> object:
@@ -201,7 +204,7 @@ def send(webhook: Webhook) -> Callable[[str, str, str], None]:
             secrets={"token": "hidden"},
         )
 
-    return lambda block, subject, body: alert_blocks.send(block, subject, body, load)
+    return lambda block, subject, body, to: alert_blocks.send(block, subject, body, to, load)
 
 
 @pytest.fixture
@@ -252,7 +255,7 @@ def publish(folder: Path, night: date, *findings: dict[str, Any], breaks: int = 
 
 
 def test_each_receiver_hears_what_is_its_own_once_and_the_file_has_it_all(
-    shop: Workspace, webhook: Webhook, send: Callable[[str, str, str], None]
+    shop: Workspace, webhook: Webhook, send: Send
 ) -> None:
     report = send_alerts(shop, send)
 
@@ -279,9 +282,7 @@ def test_each_receiver_hears_what_is_its_own_once_and_the_file_has_it_all(
     assert {path.name: path.read_bytes() for path in shop.reports.iterdir()} == files
 
 
-def test_the_next_night_tells_only_what_changed(
-    shop: Workspace, webhook: Webhook, send: Callable[[str, str, str], None]
-) -> None:
+def test_the_next_night_tells_only_what_changed(shop: Workspace, webhook: Webhook, send: Send) -> None:
     send_alerts(shop, send)
     webhook.heard.clear()
     publish(
@@ -301,7 +302,7 @@ def test_the_next_night_tells_only_what_changed(
 
 
 def test_a_receiver_that_fails_is_a_remark_and_hears_it_later(
-    shop: Workspace, webhook: Webhook, send: Callable[[str, str, str], None]
+    shop: Workspace, webhook: Webhook, send: Send
 ) -> None:
     webhook.refuses = True
     failed = send_alerts(shop, send)
@@ -321,9 +322,7 @@ def test_a_receiver_that_fails_is_a_remark_and_hears_it_later(
     assert later.remarks == ()
 
 
-def test_no_remark_repeats_the_address_of_a_receiver(
-    shop: Workspace, send: Callable[[str, str, str], None]
-) -> None:
+def test_no_remark_repeats_the_address_of_a_receiver(shop: Workspace, send: Send) -> None:
     config = shop.config_path.read_text("utf-8").replace("custom-webhook/boss", "teams/none")
     shop.config_path.write_text(config, "utf-8")
     report = send_alerts(open_workspace(shop.root), send)
@@ -332,6 +331,37 @@ def test_no_remark_repeats_the_address_of_a_receiver(
     (remark,) = report.remarks
     assert "receiver boss (teams/none) was not reached" in remark
     assert "webhookb2" not in remark
+
+
+def test_a_mail_account_needs_addresses_and_sends_plain_text() -> None:
+    sent: list[EmailMessage] = []
+
+    class Server(smtplib.SMTP):
+        def __init__(self) -> None: ...  # connects nowhere
+
+        def __exit__(self, *_: object) -> None: ...
+
+        def send_message(self, msg: Any, *_: Any, **__: Any) -> Any:
+            sent.append(msg)
+
+    class Account:
+        username = "night@shop.example"
+
+        def get_server(self) -> smtplib.SMTP:
+            return Server()
+
+    send = functools.partial(
+        alert_blocks.send, "email-server-credentials/shop", "2 new", "cart \u2039b\u203a"
+    )
+    with pytest.raises(alert_blocks.NoNotifier, match="no addresses in `to`"):
+        send(load=lambda _: Account())
+    send(["a@shop.example", "b@shop.example"], load=lambda _: Account())
+    (mail,) = sent
+    assert (mail["Subject"], mail["From"]) == ("2 new", "night@shop.example")
+    assert mail["To"] == "a@shop.example, b@shop.example"
+    assert mail.get_content() == "cart \u2039b\u203a\n"
+    with pytest.raises(alert_blocks.NoNotifier, match=r"secret/x \(object\) cannot send messages"):
+        alert_blocks.send("secret/x", "s", "b", load=lambda _: object())
 
 
 def test_without_prefect_the_file_is_written_and_the_remark_says_what_is_missing(
@@ -346,7 +376,7 @@ def test_without_prefect_the_file_is_written_and_the_remark_says_what_is_missing
 
 
 def test_without_a_tracking_receiver_breaks_go_to_who_hears_of_everyone(
-    shop: Workspace, webhook: Webhook, send: Callable[[str, str, str], None]
+    shop: Workspace, webhook: Webhook, send: Send
 ) -> None:
     text = shop.config_path.read_text("utf-8")
     shop.config_path.write_text(text.replace('about = "tracking"', 'owners = ["Nobody"]'), "utf-8")

@@ -36,10 +36,12 @@ from pipelines.errors import ConfigError, PainpointsError
 from pipelines.night_retries import can_pull_again, is_storage_trouble
 from pipelines.night_summary import (
     BREAKS_SHOWN,
+    PICTURE_BYTES,
     escaped,
     findings_table,
     read_night,
     sentence,
+    small_picture,
     summary,
 )
 from pipelines.nightly import nightly
@@ -171,6 +173,28 @@ def test_the_summary_says_broken_tracking_first(published: Path) -> None:
     assert rows[0] == ["source", "day", "check", "detail"]
     assert len(rows) == BREAKS_SHOWN + 1
     assert all(row[0] == "crm" and row[2] == "event_vanished" and row[3] == line for row in rows[1:])
+
+
+def test_a_source_that_failed_is_said_before_all_else(published: Path) -> None:
+    add_findings(published)
+    insert(
+        published,
+        "tracking_health",
+        ("crm", NIGHT, "event_vanished", "broken", "gone"),
+        ("mixpanel", NIGHT + timedelta(days=1), "source_failed", "broken", HOSTILE),
+    )
+    text = summary(read_night(published), Path("/shop/reports/journey-map.html"))
+    assert text.startswith("**1 source failed; the night was built from what landed.**\n\n- mixpanel: ")
+    assert text.index("mixpanel") < text.index("**Broken tracking in the last 7 days of data: 1.**")
+
+
+def test_the_picture_of_the_map_is_shown_unless_it_is_too_large(tmp_path: Path) -> None:
+    assert small_picture(tmp_path / "none") is None
+    (tmp_path / "funnel.png").write_bytes(b"x")
+    (tmp_path / "journey-map.png").write_bytes(b"x")
+    assert small_picture(tmp_path) == tmp_path / "journey-map.png"
+    (tmp_path / "journey-map.png").write_bytes(b"x" * (PICTURE_BYTES + 1))
+    assert small_picture(tmp_path) == tmp_path / "funnel.png"
 
 
 def test_user_text_is_text_in_markdown() -> None:

@@ -4,7 +4,7 @@
 -- finished_at: UTC
 -- from_day: first landed day
 -- to_day: last landed day
--- status: done
+-- status: done, or partial where a source could not be pulled and the tables were built without its new days
 -- events: events in the marts
 -- seconds: how long it took
 -- version: version of the program

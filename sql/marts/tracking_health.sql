@@ -1,7 +1,7 @@
 -- One row per source, day and check that has something to say about the data itself. Broken tracking is no pain point: it is told here, and the stages it blinds are muted for those days.
 -- source: name of the source in painpoints.toml; the journey for stages that could not be seen
 -- day: day of the source, or of the workspace for stages
--- check_name: day_missing, day_partial, day_to_come, source_behind, duplicates, repeated_purchases, no_identity, identity_coverage, user_id_refused, merge_too_large, excluded, counts_differ, foreign_currency, source_silent, event_vanished, event_renamed, goal_vanished, stage_blind, events_repeated, revenue_missing
+-- check_name: day_missing, day_partial, day_to_come, source_behind, duplicates, repeated_purchases, no_identity, identity_coverage, user_id_refused, merge_too_large, excluded, counts_differ, foreign_currency, source_silent, event_vanished, event_renamed, goal_vanished, stage_blind, events_repeated, revenue_missing, source_failed (the last pull of the source failed; the run adds it)
 -- status: ok, info, warning or broken
 -- detail: what was seen, in words
 with daily as (
