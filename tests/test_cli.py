@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from models.journey_file import read_journeys
 from pipelines.cli import app
+from pipelines.sql_models import read_models
 
 COMMANDS = ["demo", "init", "doctor", "run", "pull", "build", "detect", "report", "list", "explain", "export"]
 
@@ -134,6 +135,7 @@ def test_export_writes_read_only_parquet_of_one_night(
     told = json.loads(painpoints("export", "--parquet", target, "--workspace", shop, "--json").out)
     tables = {each["table"]: each for each in json.loads((target / "tables.json").read_text("utf-8"))}
     assert {name: each["rows"] for name, each in tables.items()} == told["rows"]
+    assert {f"marts.{name}" for name in tables} == {model.name for model in read_models("marts")}
     assert {path.name for path in target.iterdir()} == {
         "tables.json",
         *(f"{name}.parquet" for name in tables),
