@@ -15,6 +15,7 @@ from pipelines.explain_instead import Days, Instead, what_instead
 from pipelines.explain_siblings import SiblingTable, sibling_tables
 from pipelines.explain_sources import Witness, witnesses
 from pipelines.explain_voices import Voices, stage_pages, voices
+from pipelines.finding_words import assumption_of
 from pipelines.listing import find_row, list_pain_points
 from pipelines.lost_attempts import LostAttempt, latest_lost, lost_attempts_query
 from pipelines.own_counts import last_matured_day
@@ -26,7 +27,8 @@ __all__ = ["Explanation", "explain", "list_pain_points"]
 class Explanation:
     """A pain point (its row as a mapping), what its SQL returns now, and what else is known of it.
 
-    ``users`` are the people of ``lost_attempts``, the latest; ``lost_sql`` gives them all. ``instead``,
+    ``users`` are the people of ``lost_attempts``, the latest; ``lost_sql`` gives them all. Of a slow-down
+    they are those who came late. ``instead``,
     ``voices`` and ``sources`` are None where the journey was edited and the stages are gone.
     """
 
@@ -85,6 +87,7 @@ def explain(
         row["next_stage"],
         row["segment_filter"],
         (days.first, days.last),
+        slower_than=evidence.get("usual_mean_seconds") if row["kind"] == "slow" else None,
     )
     lost = latest_lost(connection, lost_sql)
     columns = [
@@ -96,7 +99,7 @@ def explain(
         row,
         attempts,
         successes,
-        _assumption(row),
+        assumption_of(row),
         _tasks(journey, row),
         tuple(dict.fromkeys(each.user_key for each in lost)),
         nights,
@@ -107,20 +110,6 @@ def explain(
         lost,
         lost_sql,
     )
-
-
-def _assumption(row: dict[str, Any]) -> str:
-    reference = {
-        "below_ideal": "the ideal could be met",
-        "regression": "without the change the rate of the past, adjusted for weekday and mix, had gone on",
-    }.get(row["kind"], "the expected share had held")
-    text = (
-        f"assumes that {reference}, and that who then advances completes the journey as others of the "
-        "segment do who advanced"
-    )
-    if row["lost_value"] is not None:
-        text += "; money is conversions times the mean order value"
-    return text
 
 
 def _tasks(journey: Journey | None, row: dict[str, Any]) -> tuple[str, ...]:

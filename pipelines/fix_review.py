@@ -46,7 +46,10 @@ def _review(connection: duckdb.DuckDBPyConnection, mark: Mark) -> FixReview | No
     if row["started_on"] is None:  # a standing gap was there before the days it was last judged by
         first = fixed - timedelta(days=DAYS_BEFORE)
     unseen = {date.fromisoformat(day) for day in evidence.get("unseen_days", ())}
-    if last is None or row["kind"] not in RATE_KINDS:
+    if row["kind"] not in RATE_KINDS:
+        reason = {"reason": f"a fix of a {row['kind']} finding is told by its status alone"}
+        return FixReview(mark.pain_point_id, "cannot be judged", json.dumps(reason))
+    if last is None:
         return FixReview(mark.pain_point_id, "cannot be judged", "{}")
     own = _periods(connection, row, "segment", first, fixed, last, unseen)
     if own is None:

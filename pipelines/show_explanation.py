@@ -14,6 +14,7 @@ from pipelines.explain_siblings import SiblingTable
 from pipelines.explain_sources import Witness
 from pipelines.explain_voices import Voices
 from pipelines.explaining import Explanation
+from pipelines.finding_words import counted
 from pipelines.show_lines import text_line
 from pipelines.show_marks import loss_text, mark_lines
 
@@ -28,19 +29,19 @@ def explanation(each: Explanation) -> None:
     text_line(console, row["headline"], style="bold")
     since = row["started_on"] or f"standing, judged from {evidence['first_day']}"
     judged = (evidence.get("attempts", each.attempts), evidence.get("successes", each.successes))
-    counted = (each.attempts, each.successes) == judged
+    is_same = (each.attempts, each.successes) == judged
+    what, is_slow = counted(row, evidence), row["kind"] == "slow"
     facts = {
         "id": f"{row['pain_point_id']}, {row['kind']}, {row['status']}",
         "where": f"{row['journey']}: {row['stage']} to {row['next_stage']}",
         "for whom": row["segment"] + (f", persona {row['persona']}" if row["persona"] != "default" else ""),
         "since": f"{since}; first seen {row['first_seen']}, in the list on {each.nights} nights",
-        "counts": f"{each.successes:,} of {each.attempts:,} advanced ({percent(row['observed'])}); "
-        f"expected {percent(row['expected'])}"
+        "counts": what.sentence(each.attempts, each.successes)
         + (f", ideal {percent(row['ideal'])}" if row["ideal"] is not None else "")
-        + ("" if counted else f"; {judged[1]:,} of {judged[0]:,} when it was judged"),
+        + ("" if is_same else f"; {judged[1]:,} of {judged[0]:,} when it was judged"),
         "how sure": f"q = {row['q_value']:.1e}"
         + (", provisional: little history" if row["provisional"] else ""),
-        "cost": f"{loss_text(row)}; {each.assumption}",
+        "cost": each.assumption if row["kind"] == "slow" else f"{loss_text(row)}; {each.assumption}",
         "owner": row["owner"] or "nobody is named in the journey file",
         "tasks": "; ".join(each.tasks) or "none in the journey file",
     }
@@ -48,20 +49,20 @@ def explanation(each: Explanation) -> None:
         text_line(console, str(text), 10, first=Text(name, "cyan"))
     for line in mark_lines(row):
         text_line(console, line, 10, first=Text("mark", "cyan"))
-    _siblings(console, each.siblings)
+    _siblings(console, each.siblings, what.did)
     if each.instead is not None:
         _instead(console, each.instead)
     if each.voices is not None:
         _voices(console, each.voices, row["stage"])
     if each.sources is not None:
         _sources(console, each.sources, row["next_stage"])
-    _section(console, "Example users, the latest lost")
+    _section(console, "Example users, the latest " + ("late" if is_slow else "lost"))
     for lost in each.lost_attempts:
         _line(console, f"{lost.user_key}  {lost.entered_at}  {lost.path}")
     if not each.lost_attempts:
         _line(console, "none")
     _sql(console, "SQL of the counts, on painpoints.duckdb:", row["sql"])
-    _sql(console, "SQL of all who were lost:", each.lost_sql)
+    _sql(console, "SQL of all who were " + ("late:" if is_slow else "lost:"), each.lost_sql)
 
 
 def _section(console: Console, title: str) -> None:
@@ -73,7 +74,7 @@ def _line(console: Console, text: str, style: str = "") -> None:
     text_line(console, text, 2, style=style)
 
 
-def _siblings(console: Console, tables: tuple[SiblingTable, ...]) -> None:
+def _siblings(console: Console, tables: tuple[SiblingTable, ...], did: str) -> None:
     own = [table for table in tables if not table.is_inside]
     shown = own or list(tables)
     if not shown:
@@ -83,7 +84,7 @@ def _siblings(console: Console, tables: tuple[SiblingTable, ...]) -> None:
         "Siblings" if own else "Who is in it",
     )
     for table in shown:
-        _line(console, f"{table.column}, share that advanced (90 % interval):")
+        _line(console, f"{table.column}, share that {did} (90 % interval):")
         for each in table.siblings[: None if own else _TOP]:
             value = "(none)" if each.value is None else each.value
             mark = ">" if each.is_own else " "

@@ -46,6 +46,8 @@ def mark_lines(row: dict[str, Any]) -> list[str]:
 
 def fix_sentence(verdict: str, numbers: dict[str, Any]) -> str:
     """For example "fix works: 31 % before, 43 % after (90 %: 40 % to 46 %), …"."""
+    if "reason" in numbers:
+        return f"{verdict}: {numbers['reason']}"
     before, after = numbers.get("before"), numbers.get("after")
     if before is None:
         return f"{verdict}: no days before the fix can be counted"
