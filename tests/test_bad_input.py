@@ -78,7 +78,7 @@ def test_a_bad_file_is_named_and_nothing_loaded_is_lost(published_workspace: Pat
     with (published_workspace / "painpoints.toml").open("a") as config:
         config.write(section.format(file))
     with pytest.raises(PainpointsError) as caught:
-        steps.run(open_workspace(published_workspace))
+        steps.pull(open_workspace(published_workspace))
     for word in words:
         assert word in str(caught.value)
     assert digests(published_workspace) == before
