@@ -89,8 +89,7 @@ class _Charts:
         return self._keep(name, funnel_svg(view, name, narrow=narrow))
 
     def sankey(self, flow: Flow, name: str) -> Markup:
-        # a long journey would be wider than anybody scrolls
-        return self._keep(name, sankey_svg(flow, name, step=150 if len(flow.nodes) <= 12 else 110))
+        return self._keep(name, sankey_svg(flow, name))
 
     def _keep(self, name: str, svg: str) -> Markup:
         self.drawn[name] = svg

@@ -9,6 +9,7 @@ from typing import Any
 
 import altair as alt
 import vl_convert as vlc
+from altair.utils.schemapi import debug_mode
 
 from models.durations import spoken
 from models.headline import percent
@@ -24,6 +25,7 @@ _TAG = re.compile(r"<[^<>]*>")  # texts and attribute values hold no raw < or >
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
+@debug_mode(False)  # altair's checks of its own schema take longer than the drawing
 def trend_svg(finding: FindingView, name: str) -> str:
     """What was observed against what was expected; ``name`` keeps ids apart. Empty with one point.
 
@@ -88,6 +90,7 @@ def trend_svg(finding: FindingView, name: str) -> str:
     return _svg(alt.layer(*layers).properties(width=265, height=HEIGHT), name)
 
 
+@debug_mode(False)
 def funnel_svg(view: PersonaView, name: str, *, narrow: bool = False) -> str:
     """Attempts per required stage beside those of the ideal, and each step's conversion with interval."""
     rows = []
@@ -184,7 +187,7 @@ def _svg(chart: Any, name: str) -> str:
         )
         .configure_title(color=_MUTED, fontSize=13, fontWeight=600, anchor="start", offset=8)
     )
-    svg = vlc.vegalite_to_svg(chart.to_dict())
+    svg = vlc.vegalite_to_svg(chart.to_dict(validate=False))
     size = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
     width = float(size[1]) if size else 600.0
 

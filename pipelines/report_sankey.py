@@ -12,6 +12,7 @@ MOST_ARCS = 7  # above and below; all moves stand in the table under the drawing
 LABELLED = 0.008  # arcs of at least this share of the largest stage carry their number
 BAR = 12.0  # pixels
 TALLEST = 130.0
+PAGE, NARROWEST, WIDEST = 1060.0, 110.0, 230.0  # what the stages share, and the room that each gets
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]|[\ud800-\udfff]")
 _HALO = 'stroke="var(--card)" stroke-width="4" paint-order="stroke" stroke-linejoin="round"'
 _COLORS = {
@@ -22,16 +23,17 @@ _COLORS = {
 }
 
 
-def sankey_svg(flow: Flow, name: str, *, step: float = 150.0) -> str:
+def sankey_svg(flow: Flow, name: str) -> str:
     """Stages as bars as high as their visits, moves as bands as thick as their number.
 
     Moves to the next stage are bands between the bars, moves further on arch above, moves back return
-    below. ``step`` is the distance of two stages in pixels; ``name`` keeps ids apart. Empty without visits.
+    below. ``name`` keeps ids apart. Empty without visits.
     """
     most = max((node.visits for node in flow.nodes), default=0)
     if not most:
         return ""
     scale = TALLEST / most
+    step = min(max(PAGE / len(flow.nodes), NARROWEST), WIDEST)
     place = {node.stage: number for number, node in enumerate(flow.nodes)}
     arcs = {
         kind: [move for move in flow.moves if move.kind in kinds and not _is_band(move, place)][:MOST_ARCS]
@@ -44,12 +46,12 @@ def sankey_svg(flow: Flow, name: str, *, step: float = 150.0) -> str:
     left = step * 0.35
     drawn = [_leaving(node, place, scale, left, step, top, name) for node in flow.nodes]
     drawn += [_band(move, place, scale, left, step, top) for move in flow.moves if _is_band(move, place)]
-    for move in arcs["above"]:
-        drawn.append(_arc(move, place, scale, left, step, top - 3, -1, most))
-    for move in arcs["below"]:
-        drawn.append(_arc(move, place, scale, left, step, floor + 8, 1, most))
+    arches = [_arc(move, place, scale, left, step, top - 3, -1, most) for move in arcs["above"]]
+    arches += [_arc(move, place, scale, left, step, floor + 8, 1, most) for move in arcs["below"]]
+    drawn += [arch for arch, _ in arches]
     for node in flow.nodes:
         drawn.append(_node(node, place, scale, left, step, top, floor))
+    drawn += [number for _, number in arches]  # last, so that no line crosses them
     width = left * 2 + step * (len(flow.nodes) - 1) + 110
     height = floor + 26 + sink + max((move.count * scale for move in arcs["below"]), default=0.0) / 2
     fade = (
@@ -127,12 +129,11 @@ def _band(move: Move, place: dict[str, int], scale: float, left: float, step: fl
     x1 = _at(move.start, place, left, step) + BAR / 2
     x2 = _at(move.end, place, left, step) - BAR / 2
     thick = max(move.count * scale, 1.0)
-    number = ""
-    if thick >= 15:
-        number = (
-            f'<text x="{(x1 + x2) / 2:.1f}" y="{top + min(thick / 2, 60) + 4:.1f}" text-anchor="middle" '
-            f'fill="var(--ink)">{move.count:,}</text>'
-        )
+    inside = thick >= 15
+    number = (
+        f'<text x="{(x1 + x2) / 2:.1f}" y="{top + (thick / 2 + 4 if inside else -5):.1f}" '
+        f'text-anchor="middle" fill="var(--ink)" {"" if inside else _HALO}>{move.count:,}</text>'
+    )
     return (
         f'<g>{_title(move)}<rect x="{x1:.1f}" y="{top:.1f}" width="{x2 - x1:.1f}" '
         f'height="{thick:.1f}" fill="{_COLORS[move.kind]}" fill-opacity=".28"/>{number}</g>'
@@ -148,8 +149,8 @@ def _arc(
     base: float,
     side: int,
     most: int,
-) -> str:
-    """An arch from stage to stage, above (-1) or below (1) ``base``, with an arrow at its crown."""
+) -> tuple[str, str]:
+    """An arch above (-1) or below (1) ``base`` with an arrow at its crown, and its number."""
     x1, x2 = _at(move.start, place, left, step), _at(move.end, place, left, step)
     thick = max(move.count * scale, 1.2)
     pull = base + side * _reach(move, place) * 4 / 3  # a cubic's crown is at 3/4 of its handles
@@ -171,7 +172,8 @@ def _arc(
     return (
         f'<g>{_title(move)}<path d="M{x1:.1f},{base:.1f} C{x1:.1f},{pull:.1f} {x2:.1f},{pull:.1f} '
         f'{x2:.1f},{base:.1f}" fill="none" stroke="{color}" stroke-opacity=".4" stroke-width="{thick:.1f}"/>'
-        f'<path d="{arrow}" fill="{color}"/>{number}</g>'
+        f'<path d="{arrow}" fill="{color}"/></g>',
+        number,
     )
 
 

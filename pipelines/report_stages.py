@@ -11,6 +11,7 @@ from pipelines.report_views import Deed, FindingView, Marts, PersonaRate, Rate, 
 
 MOST_CHANNELS = 3
 MOST_DEEDS = 3
+RARE = 0.005  # a smaller share of those who stayed is not told
 
 
 def collect_visits(marts: Marts, journey: Journey, first: date | None, last: date | None) -> None:
@@ -172,7 +173,11 @@ def _instead(marts: Marts, who: dict[str, Any]) -> dict[str, tuple[int, tuple[De
     return {
         stage: (
             totals[stage],
-            tuple(Deed(to, count, count / totals[stage]) for to, count in rows[:MOST_DEEDS]),
+            tuple(
+                Deed(to, count, count / totals[stage])
+                for to, count in rows[:MOST_DEEDS]
+                if count >= RARE * totals[stage]
+            ),
         )
         for stage, rows in found.items()
     }
