@@ -14,6 +14,8 @@ from models.slices import Bools, LeafValues
 
 Observed = Callable[[str, str, tuple[str, ...], LeafValues, tuple[date, ...]], Bools]
 
+TURNS = ("looped", "skipped", "backtracked")
+
 
 def cohort_cubes(
     frame: pd.DataFrame,
@@ -47,7 +49,7 @@ def cohort_cubes(
         arrivals = np.zeros((*shape, count))
         at = (rows[came], places[came], ages[came].astype(np.int64))
         np.add.at(arrivals, at, group["attempts"].to_numpy(float)[came])
-        flat = {name: np.zeros(shape) for name in ("attempts", "converted", "value", "seconds")}
+        flat = {name: np.zeros(shape) for name in ("attempts", "converted", "value", "seconds", *TURNS)}
         for name, matrix in flat.items():
             if name not in group:
                 continue
@@ -67,6 +69,7 @@ def cohort_cubes(
                 flat["value"],
                 observed(journey, following, columns, leaves, days),
                 flat["seconds"] if "seconds" in group else None,
+                {name: flat[name] for name in TURNS if name in group},
             )
         )
     return made

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Literal
 
@@ -36,6 +36,7 @@ class CountCube:
     trials: Floats
     successes: Floats
     share: Floats
+    measure: str | None = None
 
     @property
     def transition(self) -> tuple[str, str, str, str]:
@@ -71,7 +72,8 @@ class CohortCube:
     ``value`` (leaves, days) are, of those, the attempts that reached the goal and their money.
     ``observed`` (leaves, days) says of each calendar day whether b could be recorded for that leaf:
     broken tracking is no failure, nobody knows. ``days[-1]`` is the last day of the data. ``seconds``
-    (leaves, days) is the time from a to b summed over the arrivals, None where it is not known.
+    (leaves, days) is the time from a to b summed over the arrivals, None where it is not known; ``turns``
+    are, by measure, the attempts (leaves, days) that took a detour from a: looped, skipped, backtracked.
     """
 
     journey: str
@@ -87,6 +89,7 @@ class CohortCube:
     value: Floats
     observed: Bools
     seconds: Floats | None = None
+    turns: Mapping[str, Floats] = field(default_factory=dict)
 
     @property
     def transition(self) -> tuple[str, str, str, str]:
@@ -128,6 +131,7 @@ class CohortCube:
             value=self.value[:, start:end] * known,
             observed=self.observed[:, start:end],
             seconds=None if self.seconds is None else self.seconds[:, start:end] * known,
+            turns={name: counts[:, start:end] for name, counts in self.turns.items()},
         )
 
     def visible(self, settle: int = SETTLE_DAYS) -> Bools:
@@ -184,6 +188,14 @@ class CohortCube:
         tells = whole - part > 0.01
         share = np.divide(part, whole * usually, out=np.zeros_like(whole), where=tells)
         return self._family("slow", np.where(tells, arrived, 0), np.where(tells, early, 0), share)
+
+    def turned(self, measure: str, settle: int = SETTLE_DAYS) -> CountCube:
+        """Of the attempts that are over, those that took no such detour."""
+        days = np.arange(len(self.days))
+        is_over = self.observed & (days < len(self.days) - self.ages - settle)[None, :]
+        good = np.where(is_over, self.trials - self.turns[measure], 0)
+        counts = self._family("detour", self.trials, np.maximum(good, 0), is_over.astype(float))
+        return replace(counts, measure=measure)
 
     def mean_seconds(self, cells: Bools) -> float | None:
         """Mean time from a to b of the arrivals in some cells (leaves, days), None where it is not known."""

@@ -34,6 +34,7 @@ class OpenFinding:
     first_seen: date
     is_settled: bool
     is_resolved: bool
+    measure: str | None = None
 
     @property
     def transition(self) -> tuple[str, str, str, str]:
@@ -52,7 +53,9 @@ class Finding:
     last days have made it good. ``excluded`` are segments (from a day on) that another finding already
     explains; ``carries`` is the id of the older finding that goes on in this one. Of a slow-down
     ``attempts`` are those who came and ``successes`` those who came within ``prompt_age`` days;
-    ``seconds`` and ``usual_seconds`` are the mean times to the next stage, where they are known.
+    ``seconds`` and ``usual_seconds`` are the mean times to the next stage, where they are known. Of a
+    detour ``successes`` are the attempts that made it: ``measure`` says which (looped, skipped,
+    backtracked). ``gap`` is the relative shortfall of the good outcomes.
     """
 
     kind: Kind
@@ -88,6 +91,8 @@ class Finding:
     prompt_age: int | None = None
     seconds: float | None = None
     usual_seconds: float | None = None
+    measure: str | None = None
+    gap: float | None = None
 
     @property
     def transition(self) -> tuple[str, str, str, str]:
@@ -114,6 +119,7 @@ class Finding:
                 reference,
                 self.segment,
                 str(self.started_on),
+                *([self.measure] if self.measure else []),
             )
         )
         return "pp-" + hashlib.sha256(text.encode()).hexdigest()[:10]
@@ -132,12 +138,15 @@ class Finding:
             "order_value": self.order_value,
             "recent_gap_against_whole": round(self.trend, 2),
             "provisional": self.provisional,
-        } | self._evidence_of_time()
+        } | self._further_evidence()
 
-    def _evidence_of_time(self) -> dict[str, Any]:
+    def _further_evidence(self) -> dict[str, Any]:
+        told: dict[str, Any] = {} if self.gap is None else {"gap": round(self.gap, 4)}
+        if self.measure is not None:
+            told["measure"] = self.measure
         if self.prompt_age is None:
-            return {}
-        return {
+            return told
+        return told | {
             "came_within_days": self.prompt_age,
             "share_that_came_so_soon": round(self.observed, 4),
             "usual_share": round(self.expected, 4),

@@ -10,6 +10,12 @@ _VALUES = {
     ("is_new_user", "false"): "returning visitors",
 }
 
+_DETOURS = {
+    "looped": "came back to it after leaving it",
+    "skipped": "went on without ever being at the next stage",
+    "backtracked": "went back to an earlier stage",
+}
+
 
 def headline(finding: Finding, owner: str | None, currency: str) -> str:
     """For example "cart to checkout for mobile converts 31 % instead of 44 % since 3 May 2026: …"."""
@@ -20,6 +26,10 @@ def headline(finding: Finding, owner: str | None, currency: str) -> str:
     since = f" since {finding.started_on:%-d %B %Y}" if finding.started_on else f" over {days} days"
     if finding.kind == "slow":
         return _slow(finding, f"{finding.stage} to {finding.next_stage}{whom}{persona}", since, owner)
+    if finding.kind == "detour":
+        what = _DETOURS.get(finding.measure or "", "took a detour")
+        told = f"{finding.stage} to {finding.next_stage}{whom}{persona}: {percent(finding.observed)} {what} "
+        return told + f"instead of {percent(finding.expected)}{since}" + _ending(finding, owner)
     per_week = finding.lost_per_week
     about = f"{per_week:,.0f}" if per_week >= 9.5 else f"{per_week:.1f}"
     cost = f"about {about} conversions"
@@ -30,9 +40,12 @@ def headline(finding: Finding, owner: str | None, currency: str) -> str:
         f"{finding.stage} to {finding.next_stage}{whom}{persona} converts {percent(finding.observed)} "
         f"instead of {instead}{percent(finding.expected)}{since}: {cost}"
     )
-    if owner:
-        sentence += f"; owner: {owner}"
-    return sentence + (" (provisional: little history)" if finding.provisional else "")
+    return sentence + _ending(finding, owner)
+
+
+def _ending(finding: Finding, owner: str | None) -> str:
+    ending = f"; owner: {owner}" if owner else ""
+    return ending + (" (provisional: little history)" if finding.provisional else "")
 
 
 def _slow(finding: Finding, where: str, since: str, owner: str | None) -> str:
@@ -44,9 +57,7 @@ def _slow(finding: Finding, where: str, since: str, owner: str | None) -> str:
         f"{where}{takes or since + ':'} {percent(finding.observed)} of those who come do so {soon} "
         f"instead of {percent(finding.expected)}"
     )
-    if owner:
-        sentence += f"; owner: {owner}"
-    return sentence + (" (provisional: little history)" if finding.provisional else "")
+    return sentence + _ending(finding, owner)
 
 
 def spoken_segment(conditions: Conditions) -> str:

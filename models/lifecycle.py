@@ -8,11 +8,13 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from models.detector import RECENT_DAYS, SAME_PEOPLE, Explained, Transition
+from models.carrying import SAME_PEOPLE
+from models.detector import Explained, Transition
 from models.finding import Finding, OpenFinding
 from models.pain_point import PainPoint
 from models.scan import recent_counts, sure_gap
 from models.slices import containment
+from models.transition_scan import RECENT_DAYS
 
 KEEP_RESOLVED = timedelta(days=14)
 SETTLED_AFTER = timedelta(days=14)
@@ -45,6 +47,7 @@ def open_findings(previous: Sequence[PainPoint], night: date) -> list[OpenFindin
             each.first_seen,
             night - each.first_seen > SETTLED_AFTER,
             not each.is_open,
+            each.measure,
         )
         for each in previous
     ]
@@ -99,7 +102,8 @@ def silent(
             if night - each.last_seen <= KEEP_RESOLVED:
                 kept.append(each)
             continue
-        known = explained.get((each.transition, "regression" if each.kind == "below_ideal" else each.kind))
+        family = "regression" if each.kind == "below_ideal" else each.measure or each.kind
+        known = explained.get((each.transition, family))
         # the longer it is silent, the more days can testify to a recovery: small gaps need many
         days = min(max((night - each.last_seen).days, RECENT_DAYS), MOST_RECENT_DAYS)
         status = "ongoing"
@@ -113,7 +117,9 @@ def silent(
 
 def _says_the_same(each: PainPoint, told: Finding, known: Explained) -> bool:
     """Whether a finding of tonight is about the same people: half of the smaller segment, or more."""
-    if told.transition != each.transition or told.kind == "below_ideal" or each.kind == "below_ideal":
+    if told.transition != each.transition or "below_ideal" in (told.kind, each.kind):
+        return False
+    if told.measure != each.measure:
         return False
     counts = known.counts
     one, other = counts.slice_of(each.conditions), counts.slice_of(told.conditions)

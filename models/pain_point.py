@@ -63,9 +63,12 @@ class PainPoint:
 
     @property
     def gap(self) -> float:
-        """The relative shortfall of the rate; of a slow-down, of the share that comes soon."""
-        evidence = json.loads(self.evidence)
-        usual = evidence.get("usual_share")
-        if usual:
-            return float(1 - evidence["share_that_came_so_soon"] / usual)
-        return 1 - self.observed / self.expected
+        """The relative shortfall of the good outcomes; of a slow-down, of the share that comes soon."""
+        gap = json.loads(self.evidence).get("gap")
+        return float(gap) if gap is not None else 1 - self.observed / self.expected
+
+    @property
+    def measure(self) -> str | None:
+        """Which detour it is, None for other kinds."""
+        measure: str | None = json.loads(self.evidence).get("measure")
+        return measure

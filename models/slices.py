@@ -35,9 +35,14 @@ class Slice:
     @property
     def name(self) -> str:
         """``all``, or for example ``channel=paid & device=mobile``."""
-        if not self.conditions:
+        return self.name_of(self.conditions)
+
+    @staticmethod
+    def name_of(conditions: Conditions) -> str:
+        """The name of the slice with these conditions."""
+        if not conditions:
             return ALL
-        return " & ".join(f"{column}={'(none)' if v is None else v}" for column, v in self.conditions)
+        return " & ".join(f"{column}={'(none)' if v is None else v}" for column, v in conditions)
 
     def is_nested_with(self, other: Slice) -> bool:
         """Whether one of the two covers all leaves of the other."""

@@ -15,7 +15,9 @@ JUMP = 1.25  # times the usual volume, beside what everyone else's volume did
 SURE_JUMP = 4.0  # standard deviations
 SURE_FALL = -3.5
 SLACK = 3.0  # standard deviations below the usual number of conversions that still count as not down
-VOLUME_NOISE = 0.05  # of a segment's volume, beyond chance
+DAYS_BEFORE = 14
+NEVER = 1e12  # times the others: what has too short a past jumps never
+VOLUME_NOISE = 0.08  # of a segment's volume, beyond chance
 MOST = 40
 
 
@@ -30,48 +32,55 @@ class Burst:
 
 
 def foreign_traffic(
-    cube: CountCube, reference: Reference, cells: Bools, slices: SliceSet
+    cube: CountCube, reference: Reference, slices: SliceSet
 ) -> tuple[Bools, tuple[Burst, ...]]:
     """Cells (leaves, days) that are no evidence of a fall, and the bursts that say why.
 
-    ``cells`` are those the reference was made of. A burst has more attempts than usual and a rate that is
+    A burst has more attempts than usual and a rate that is
     not: lower, with as many conversions as the usual attempts would have brought, so that nobody was lost;
     or higher, as of programs that all take the same step.
     """
-    days = np.maximum(cells.sum(axis=1), 1)
-    usual_leaf = np.where(cells, cube.trials, 0).sum(axis=1) / days
-    masked = np.zeros(cube.trials.shape, dtype=np.bool_)
+    people = cube.trials.copy()
+    masked = np.zeros(people.shape, dtype=np.bool_)
     bursts: list[Burst] = []
-    usual = slices.sums(usual_leaf)
+    n = slices.sums(people)
+    usual = _usual_share(n, slices.whole)
     deep = slices.depths() > 0
-    if not _may_hold(cube, usual_leaf, slices):
-        return masked, ()
     for _ in range(MOST):
+        normal = usual * np.maximum(n[slices.whole] - n, 1e-9)
+        jump = (n - normal) / np.sqrt(np.maximum(normal, 1) + (VOLUME_NOISE * normal) ** 2)
+        jumps = deep[:, None] & (n > JUMP * normal) & (jump > SURE_JUMP)
+        if not jumps.any():
+            break  # most nights have none, and the rates need not be asked
         open_ = ~masked & (cube.share > 0)
-        n = slices.sums(np.where(masked, usual_leaf[:, None], cube.trials))
-        x = slices.sums(np.where(open_, cube.exposure, 0))
+        exposure = np.where(open_, cube.exposure, 0)
+        x, e = slices.sums(exposure), slices.sums(exposure * reference.rates)
         k = slices.sums(np.where(open_, cube.successes, 0))
-        e = slices.sums(np.where(open_, cube.exposure * reference.rates, 0))
-        others = (n[slices.whole] - n) / np.maximum(usual[slices.whole] - usual, 1e-9)[:, None]
-        normal = np.maximum(usual[:, None] * others, 1e-9)
-        jump = (n - normal) / np.sqrt(normal + (VOLUME_NOISE * normal) ** 2)
         fall = (k - e) / np.sqrt(np.maximum(e * (1 - e / np.maximum(x, 1e-9)), 1e-9))
         should = e * normal / np.maximum(n, 1e-9)
         follows = k >= should - SLACK * np.sqrt(np.maximum(should, 1) + (VOLUME_NOISE * should) ** 2)
-        odd = ((fall < SURE_FALL) & follows) | (fall > -SURE_FALL)
-        is_burst = deep[:, None] & (n > JUMP * normal) & (jump > SURE_JUMP) & odd
+        is_burst = jumps & (((fall < SURE_FALL) & follows) | (fall > -SURE_FALL))
         if not is_burst.any():
             break
         row, day = np.unravel_index(int(np.argmax(np.where(is_burst, jump * np.abs(fall), 0))), n.shape)
-        masked[slices.slices[row].leaves, day] = True
+        leaves = slices.slices[row].leaves
         bursts.append(
             Burst(slices.slices[row].conditions, cube.days[day], float(n[row, day]), float(normal[row, day]))
         )
+        masked[leaves, day] = True
+        people[leaves, day] *= normal[row, day] / n[row, day]
+        n = slices.sums(people)
     return masked, tuple(bursts)
 
 
-def _may_hold(cube: CountCube, usual_leaf: Floats, slices: SliceSet) -> bool:
-    """Whether any slice's volume jumped at all: most nights have none, and the rest need not be asked."""
-    n, usual = slices.sums(cube.trials), slices.sums(usual_leaf)
-    level = n[slices.whole] / max(float(usual[slices.whole]), 1e-9)
-    return bool((n > JUMP * np.outer(usual, level) + SURE_JUMP * np.sqrt(np.outer(usual, level) + 1)).any())
+def _usual_share(n: Floats, whole: int) -> Floats:
+    """What a slice's volume (slices, days) usually is beside all others': the median of the days before.
+
+    A segment that grows for good is no burst: after a week its volume is the usual one.
+    """
+    share = n / np.maximum(n[whole] - n, 1e-9)
+    usual = np.full(n.shape, NEVER)
+    if n.shape[1] > DAYS_BEFORE:
+        before = np.lib.stride_tricks.sliding_window_view(share, DAYS_BEFORE, axis=1)[:, :-1]
+        usual[:, DAYS_BEFORE:] = np.median(before, axis=2)
+    return usual

@@ -35,6 +35,7 @@ from pipelines.finding_store import (
     save_night,
     save_notes,
 )
+from pipelines.night_notes import notes_of
 from pipelines.sql_models import Progress
 from pipelines.workspace import Workspace
 
@@ -82,17 +83,18 @@ def detect_nights(
     # a night before the last judged one (data that went back in time) starts from the one before it
     previous = [each for each in judged if each < nights[0]]
     standing = pain_points_of(connection, previous[-1]) if previous else []
+    notes: list[dict[str, object]] = []
     for each in nights:
         proposals = proposed_ideals(
             connection, workspace.journeys, {j.journey.name: min(each, j.horizon_day) for j in journeys}
         )
         offered = {key: proposal.conversion for key, proposal in proposals.items()} | ideals
-        standing = _judge(journeys, offered, standing, each, detector, slices, workspace)
+        standing, notes = _judge(journeys, offered, standing, each, detector, slices, workspace)
         standing = say_proposed(standing, proposals)
         save_night(connection, each, standing)
     shown = f"{nights[0]} to {nights[-1]}" if len(nights) > 1 else f"{nights[0]}"
     progress(f"judged {len(nights)} nights, {shown}: {sum(p.is_open for p in standing)} open pain points")
-    save_notes(connection, night, _quiet_stages(journeys, standing, night))
+    save_notes(connection, night, notes + _quiet_stages(journeys, standing, night))
     make_state_marts(connection)
     return nights
 
@@ -155,7 +157,8 @@ def _judge(
     detector: DetectorSettings,
     slices: Mapping[tuple[str, str, str, str], SliceSet],
     workspace: Workspace,
-) -> list[PainPoint]:
+) -> tuple[list[PainPoint], list[dict[str, object]]]:
+    """A night's pain points, and its notes on traffic and mix."""
     seen = [cube for each in journeys for cube in each.until(night)]
     known = _transitions(journeys)
     previous = [
@@ -168,7 +171,8 @@ def _judge(
     continued = continue_findings(judgement.findings, previous, night)
     by_name = {each.journey.name: each.journey for each in journeys}
     tonight = [_pain_point(each, by_name, night, workspace.settings.currency) for each in continued]
-    return tonight + silent(previous, continued, judgement.explained, night)
+    standing = tonight + silent(previous, continued, judgement.explained, night)
+    return standing, notes_of(judgement, night)
 
 
 def _transitions(

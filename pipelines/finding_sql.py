@@ -42,6 +42,8 @@ def counts_query(finding: Finding) -> str:
         # of those who came, how many came soon
         soon = exp.LTE(this=exp.column("age_days"), expression=exp.Literal.number(finding.prompt_age))
         tried, came = came, exp.Case().when(exp.and_(has_come, soon), exp.column("attempts"))
+    if finding.measure is not None:
+        came = exp.column(finding.measure)
     query = exp.select(_total(tried, "attempts"), _total(came, "successes"))
     query = query.from_(exp.table_("stage_cohorts", "marts"))
     return query.where(*where).sql("duckdb", pretty=True)

@@ -98,9 +98,10 @@ def test_the_interval_of_a_loss_holds_the_truth_about_nine_times_in_ten() -> Non
     assert 0.78 <= np.mean(covered) <= 1.0
 
 
-@pytest.mark.parametrize("seed", range(10))
-def test_a_calm_shop_has_no_finding(seed: int) -> None:
-    assert judge(made_cube(seed), ideal=0.45).findings == ()
+def test_calm_shops_have_no_finding_but_by_the_luck_that_the_level_allows() -> None:
+    told = [judge(made_cube(seed), ideal=0.45).findings for seed in range(40)]
+    # at a level of 0.002 a night, 40 nights have none in more than 9 of 10 cases
+    assert sum(len(each) for each in told) <= 1
 
 
 @pytest.mark.parametrize("seed", range(5))

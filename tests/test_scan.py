@@ -232,11 +232,54 @@ def test_a_burst_of_programs_is_traffic_and_no_pain_point() -> None:
     cells = reference_cells(cube.trials.shape, cube.observed, [])
     assert cells is not None
     counts, slices = cube.counts(cube.delays(cells)), cube.slices(3)
-    masked, bursts = foreign_traffic(counts, make_reference(counts, slices, cells), cells, slices)
+    masked, bursts = foreign_traffic(counts, make_reference(counts, slices, cells), slices)
     assert {each.conditions for each in bursts} == {(("channel", "paid"), ("country", "DE"))}
     assert sorted({each.day for each in bursts}) == [FIRST + timedelta(days=day) for day in (58, 59, 60)]
     assert masked.sum() == 6
     assert all(each.attempts > 2 * each.usual for each in bursts)
+
+
+def test_a_segment_that_grows_week_by_week_hides_no_drop_behind_its_traffic() -> None:
+    cube = made(
+        12,
+        volume=lambda leaf, day: 1.03**day / 3 if leaf[2] == "mobile" else 1.0,
+        rate=lambda leaf, day: 0.7 if leaf[2] == "mobile" and day >= 52 else 1.0,
+    )
+    judged = find_pain_points([cube], {}, [], DetectorSettings())
+    assert [each.segment for each in judged.findings] == ["device=mobile"]
+    assert judged.bursts[cube.transition] == ()
+
+
+def test_others_who_come_are_a_shift_of_the_mix_and_no_drop() -> None:
+    def growing(leaf: tuple[str, ...], day: int) -> float:
+        return 4.0 if leaf[2] == "mobile" and day >= 45 else 1.0
+
+    def poor(leaf: tuple[str, ...], day: int) -> float:
+        return 0.5 if leaf[2] == "mobile" else 1.0
+
+    cube = made(13, volume=growing, rate=poor)
+    judged = find_pain_points([cube], {}, [], DetectorSettings())
+    assert judged.findings == ()
+    mix = judged.mixes[cube.transition]
+    assert mix.condition[0] == "device"
+    # by hand: mobile converts about .24, desktop about .58; half are mobile before, four fifths after
+    before, after = 0.5 * 0.2417 + 0.5 * 0.5833, 0.8 * 0.2417 + 0.2 * 0.5833
+    assert mix.rate == pytest.approx(before, rel=0.03)
+    assert mix.moved == pytest.approx(after / before - 1, abs=0.03)
+
+
+@pytest.mark.parametrize("measure", ["looped", "skipped", "backtracked"])
+def test_more_people_who_take_a_detour_are_told_with_their_share(measure: str) -> None:
+    cube, rng = made(14), np.random.default_rng(14)
+    more = np.array([leaf[0] == "paid" for leaf in LEAVES])[:, None] & (np.arange(DAYS) >= 50)[None, :]
+    turns = rng.binomial(cube.trials.astype(int), np.where(more, 0.35, 0.2)).astype(float)
+    (found,) = find_pain_points([replace(cube, turns={measure: turns})], {}, [], DetectorSettings()).findings
+    assert (found.kind, found.measure, found.segment) == ("detour", measure, "channel=paid")
+    assert (found.observed, found.expected) == (pytest.approx(0.35, abs=0.035), pytest.approx(0.2, abs=0.01))
+    assert found.last_day == FIRST + timedelta(days=DAYS - 1 - 1 - len(DELAYS)), "attempts that are over"
+    same_turns = rng.binomial(cube.trials.astype(int), 0.2).astype(float)
+    calm = find_pain_points([replace(cube, turns={measure: same_turns})], {}, [], DetectorSettings())
+    assert calm.findings == ()
 
 
 def test_fewer_conversions_among_more_people_are_still_a_drop() -> None:

@@ -1,0 +1,219 @@
+"""All scans of one transition in one night: what fell below its own past, what stands below its ideal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from models.baseline import PRIOR_SHOCK
+from models.carrying import SAME_START, older_of
+from models.cohorts import CohortCube, CountCube, Family, Slower
+from models.detector_settings import DetectorSettings
+from models.finding import Exclusion, Finding, Kind, OpenFinding
+from models.losses import NO_LOSS, loss_of
+from models.mix_shift import MixShift, mix_shift
+from models.reference import OpenCells, Reference, make_reference, reference_cells
+from models.scan import Shortfall, recent_counts, scan_regressions, shortfall_of
+from models.slices import Bools, Floats, SliceSet
+from models.standing import STANDING_DAYS, scan_standing_gaps
+from models.telling import as_detour, between, finding_of, loss_of_fall
+from models.traffic import Burst, foreign_traffic
+
+RECENT_DAYS = 7
+FULL_BASELINE_DAYS = 28
+KINDS: dict[Family, Kind] = {"advance": "regression", "slow": "slow", "detour": "detour"}
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A finding before the night's other tests are known, and the regression it stands on, if it does."""
+
+    finding: Finding
+    fall: Shortfall | None
+
+
+@dataclass(frozen=True)
+class TransitionScan:
+    """What the scans of one transition brought; ``standing_tests`` is how many gaps were looked for,
+    ``families`` what each kind was judged by, ``bursts`` what of the traffic was left out,
+    ``mix`` how far the whole moved because others came."""
+
+    candidates: tuple[Candidate, ...]
+    standing_tests: int
+    families: Mapping[str, tuple[CountCube, Reference | None]]
+    bursts: tuple[Burst, ...] = ()
+    mix: MixShift | None = None
+
+
+def scan_transition(
+    cube: CohortCube,
+    slices: SliceSet,
+    ideal: float | None,
+    earlier: Sequence[OpenFinding],
+    settings: DetectorSettings,
+    transitions: int,
+) -> TransitionScan:
+    """Scan one cube; ``transitions`` is how many are scanned, ``ideal`` the conversion there should be.
+
+    Slow-downs come first: who is late is not missing yet. Standing gaps come last, in what no fall explains.
+    """
+    opened = [
+        OpenCells(cube.slice_of(each.conditions).leaves, (each.started_on - cube.days[0]).days)
+        for each in earlier
+        if each.started_on is not None and not each.is_resolved
+    ]
+    cells = reference_cells(cube.trials.shape, cube.observed, opened)
+    delays = cube.delays(np.ones_like(cube.observed) if cells is None else cells)
+    explained: Bools = np.zeros(cube.trials.shape, dtype=np.bool_)
+    exclusions: list[Exclusion] = []
+    candidates: list[Candidate] = []
+    counts = cube.counts(delays)
+    reference = None
+    families: dict[str, tuple[CountCube, Reference | None]] = {}
+    bursts: tuple[Burst, ...] = ()
+    mix: MixShift | None = None
+    if cells is not None:
+        masked, bursts = foreign_traffic(counts, make_reference(counts, slices, cells), slices)
+        if masked.any():
+            cells = cells & ~masked
+        slower: list[Slower] = []
+        punctual = cube.punctual(delays)
+        if punctual is not None:
+            punctual = _without(punctual, masked)
+            late, past = _family(cube, punctual, slices, cells, delays, earlier, settings, transitions, None)
+            families["slow"] = punctual, past
+            candidates += late
+            # the newest cohorts cannot show yet that they are slow, but they are expected to be
+            slower = [
+                Slower(
+                    each.fall.slice.leaves[:, None] & between(cube, each.fall.started, cube.days[-1]),
+                    each.fall.change,
+                )
+                for each in late
+                if each.fall is not None
+            ]
+        counts = _without(cube.counts(delays, slower=slower), masked)
+        falls, reference = _family(cube, counts, slices, cells, delays, earlier, settings, transitions, ideal)
+        candidates += falls
+        for measure in cube.turns:
+            turned = _without(cube.turned(measure), masked)
+            detours, past = _family(cube, turned, slices, cells, delays, earlier, settings, transitions, None)
+            families[measure] = turned, past
+            candidates += detours
+        mix = mix_shift(counts, reference, cells)
+        for fall in (each.fall for each in falls if each.fall is not None):
+            explained |= fall.cells
+            exclusions.append((fall.slice.conditions, fall.started))
+    shock = PRIOR_SHOCK if reference is None else reference.baseline.shock
+    if ideal is not None:
+        ideal_rates = np.full(cube.trials.shape, ideal)
+        for gap in scan_standing_gaps(
+            counts,
+            slices,
+            explained,
+            ideal=ideal,
+            shock=shock,
+            margin=settings.margin,
+            least_p=4 * settings.false_discovery_rate,
+        ):
+            observed = float(counts.successes[gap.cells].sum())
+            finding = finding_of(
+                cube,
+                counts,
+                "below_ideal",
+                gap,
+                loss=loss_of(
+                    cube,
+                    gap.slice,
+                    gap.cells,
+                    expected=gap.expected,
+                    observed=observed,
+                    variance=gap.variance,
+                    in_full=gap.expected,
+                ),
+                started=None,
+                ideal=ideal,
+                recent=recent_counts(counts, ideal_rates, gap.slice, RECENT_DAYS),
+                provisional=gap.days < STANDING_DAYS,
+                excluded=(*exclusions, *((each.conditions, None) for each in gap.already_found)),
+                older=older_of(cube, "below_ideal", gap.slice, None, earlier),
+            )
+            candidates.append(Candidate(finding, None))
+    families["regression"] = counts, reference
+    return TransitionScan(tuple(candidates), int(ideal is not None), families, bursts, mix)
+
+
+def _family(
+    cube: CohortCube,
+    counts: CountCube,
+    slices: SliceSet,
+    cells: Bools,
+    delays: Floats,
+    earlier: Sequence[OpenFinding],
+    settings: DetectorSettings,
+    transitions: int,
+    ideal: float | None,
+) -> tuple[list[Candidate], Reference]:
+    """What fell below its own past in one family of counts."""
+    kind: Kind = KINDS[counts.family]
+    own = [each for each in earlier if each.measure == counts.measure]
+    reference = make_reference(counts, slices, cells)
+    falls = scan_regressions(
+        counts,
+        reference,
+        slices,
+        margin=settings.margin,
+        least_log_p=math.log(settings.alpha_to_stay),
+        tests=(2 + len(cube.turns)) * transitions,
+        told={each.conditions for each in own if each.kind == kind and not each.is_resolved},
+    )
+    taken: set[str] = set()
+    candidates = []
+    for fall in falls:
+        older = older_of(cube, kind, fall.slice, fall.started, own)
+        if older is not None and older.pain_point_id in taken:
+            continue  # it fell again: the finding that is told already covers all days since it began
+        if older is None and fall.p_value > settings.alpha:
+            continue
+        if older is not None:
+            taken.add(older.pain_point_id)
+        if older is not None and not older.is_resolved and older.started_on:
+            # its days may reach back beyond those that are tested anew
+            known = older.started_on if older.is_settled else None
+            early = older.started_on - SAME_START
+            fall = shortfall_of(
+                counts, reference, reference.rates, slices, fall.slice, known, fall.log_p, since=early
+            )
+        finding = finding_of(
+            cube,
+            counts,
+            kind,
+            fall,
+            loss=loss_of_fall(cube, counts, reference, fall, delays) if kind == "regression" else NO_LOSS,
+            started=fall.started,
+            ideal=ideal,
+            recent=recent_counts(counts, reference.rates, fall.slice, RECENT_DAYS, fall.started),
+            provisional=reference.baseline.days < FULL_BASELINE_DAYS,
+            excluded=(),
+            older=older,
+        )
+        if kind == "slow":
+            usual = cells & fall.slice.leaves[:, None]
+            finding = replace(
+                finding,
+                prompt_age=cube.prompt_age(delays),
+                seconds=cube.mean_seconds(fall.cells),
+                usual_seconds=cube.mean_seconds(usual),
+            )
+        if kind == "detour":
+            finding = as_detour(finding, counts.measure)
+        candidates.append(Candidate(finding, fall))
+    return candidates, reference
+
+
+def _without(counts: CountCube, cells: Bools) -> CountCube:
+    """The counts without what happened in some cells (leaves, days)."""
+    return replace(counts, share=np.where(cells, 0, counts.share)) if cells.any() else counts
