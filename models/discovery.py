@@ -22,6 +22,7 @@ OPTIONAL_LIFT = 1.5
 MOST_STAGES = 8  # that are required, the goal not counted
 TWIN_SHARE = 0.95
 TWIN_US = 1_000_000
+PAGE_MARK = "\x1f"  # between a page view's event and the part of the site: no event's name holds it
 
 # What tools send by themselves: it happens on the way, and is no step of it.
 AUTOMATIC = frozenset(
@@ -93,6 +94,11 @@ class Proposal:
     milestones: tuple[Milestone, ...]
     left_out: Mapping[str, str]
 
+    @property
+    def steps(self) -> int:
+        """The required milestones that are more than a visit."""
+        return sum(not each.optional and each.events[0] not in OPENINGS for each in self.milestones)
+
 
 def choose_goal(counts: Collection[EventCount]) -> str | None:
     """The event with most orders, else the best known name of a goal; None where nothing looks like one."""
@@ -126,9 +132,9 @@ def propose(first: pd.DataFrame, converters: int, reach: Mapping[str, float]) ->
             left_out[event] = "sent by the tool, or no step of the way"
         elif share >= REQUIRED_SHARE:
             required.append(event)
-        elif lift >= OPTIONAL_LIFT:
+        elif lift >= OPTIONAL_LIFT and PAGE_MARK not in event:
             optional.append(event)
-        else:
+        elif PAGE_MARK not in event:
             left_out[event] = f"{share:.0%} of those who convert do it, of everyone {reach.get(event, 0):.0%}"
     required, twins = _without_twins(times, required)
     order = _ordered(times, [*required, *optional])

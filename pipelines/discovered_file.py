@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 
-from models.discovery import Milestone
+from models.discovery import PAGE_MARK, Milestone
 from models.discovery_rates import StageRate
 from pipelines.discovering import BACK_DAYS, Discovered
 from pipelines.night_summary import one_line
@@ -77,14 +77,15 @@ def stage_names(events: Sequence[str]) -> list[str]:
 
 def _naming(stage: Milestone) -> str:
     """Of events that come together, the one with the most usual name."""
-    return next((event for event in NAMES if event in stage.events), stage.events[0])
+    usual = next((event for event in NAMES if event in stage.events), stage.events[0])
+    return usual.partition(PAGE_MARK)[2] or usual
 
 
 def _stage(stage: Milestone, name: str, rate: StageRate | None, *, is_goal: bool) -> list[str]:
     why = "the goal" if is_goal else f"{stage.share:.0%} of those who convert did it before"
     if not is_goal:
         why += f", {stage.lift:.1f} times as often as everyone"
-    rules = ", ".join(f"{{event: {_glob(event)}}}" for event in stage.events)
+    rules = ", ".join(_rule(event) for event in stage.events)
     lines = [f"  - name: {_text(name)}   # {why}"]
     if stage.precedes < 0.8:
         lines.append(
@@ -120,14 +121,20 @@ def _text(name: str) -> str:
     return json.dumps(name)
 
 
-def _glob(event: str) -> str:
-    """An event's name as a match value, in which a star is a star."""
-    return _text(event.replace("*", r"\*"))
+def _rule(step: str) -> str:
+    event, _, folder = step.partition(PAGE_MARK)
+    page = f", page: {json.dumps(_starred(folder) + '*')}" if folder else ""
+    return f"{{event: {_text(_starred(event))}{page}}}"
+
+
+def _starred(text: str) -> str:
+    """A text as a match value, in which a star is a star."""
+    return text.replace("*", r"\*")
 
 
 def _said(text: str) -> str:
     """A name within a comment: no line of its own, nothing YAML refuses."""
-    return json.dumps(one_line(text))
+    return json.dumps(one_line(text.replace(PAGE_MARK, " of ")))
 
 
 def _duration(seconds: float) -> str:

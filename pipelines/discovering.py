@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -12,20 +11,26 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from models.discovery import EventCount, Milestone, Proposal, choose_goal, propose
+from models.discovery import (
+    PAGE_MARK,
+    EventCount,
+    Milestone,
+    Proposal,
+    choose_goal,
+    propose,
+)
 from models.discovery_rates import StageRate, stage_rates, window_days
+from pipelines.discover_events import DAY_US, events_to_learn_from
 from pipelines.errors import PainpointsError
 from pipelines.sql_models import Progress
-from pipelines.staging import stage_days
-from pipelines.warehouse import open_warehouse
-from pipelines.workspace import Workspace, default_sources
+from pipelines.workspace import Workspace
 
 PERIOD_DAYS = 56
 BACK_DAYS = 30  # before somebody converts
 MOST_PEOPLE = 20_000  # of those who convert; the first by their key, which is a digest
 SEGMENTS = ("device", "channel", "country", "is_new_user")
 LEAST_CONVERTERS = 30
-_DAY_US = 86_400_000_000
+LEAST_STEPS = 2  # with fewer, the pages people view are looked at as well
 
 
 class NothingToDiscover(PainpointsError):
@@ -59,7 +64,7 @@ def discover(workspace: Workspace, goal: str | None, progress: Progress = lambda
 
     Raises NothingToDiscover where there are too few of them, or no event tells them apart; NothingLanded.
     """
-    with _events(workspace, progress) as connection:
+    with events_to_learn_from(workspace, PERIOD_DAYS, progress) as connection:
         span = connection.execute("select min(us), max(us) from seen").fetchall()[0]
         if span[0] is None:
             raise NothingToDiscover(f"{workspace.root}: there is no event of anybody in the last days")
@@ -78,8 +83,11 @@ def discover(workspace: Workspace, goal: str | None, progress: Progress = lambda
                 f"{LEAST_CONVERTERS} are the least to learn from. Name another with --goal"
             )
         everyone = connection.execute("select count(distinct user_key) from seen").fetchall()[0][0]
+        reach = {each.name: each.people / everyone for each in counts}
         first = connection.execute("select user, event, us from before_goal order by user, event").df()
-        proposal = propose(first, people, {each.name: each.people / everyone for each in counts})
+        proposal = propose(first[first["event"].isin(list(reach))], people, reach)
+        if proposal.steps < LEAST_STEPS:
+            proposal = propose(first, people, reach | _page_reach(connection, everyone))
         if not proposal.milestones:
             raise NothingToDiscover(
                 f"nothing that people do before {chosen!r} tells them from the others. "
@@ -107,46 +115,6 @@ def discover(workspace: Workspace, goal: str | None, progress: Progress = lambda
         )
 
 
-@contextmanager
-def _events(workspace: Workspace, progress: Progress) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection with the table ``seen``: the last 56 days' events of the sources that count, with people.
-
-    Before the first night is published they come from what landed, people by their user id or device.
-    """
-    sources = list(default_sources(workspace.settings))
-    if workspace.published.exists():
-        with duckdb.connect(str(workspace.published), read_only=True) as connection:
-            columns = "epoch_us(event_at) as us, user_key, session_id, event_name, source, value, "
-            rest = "transaction_id, device, channel, country, is_new_user"
-            _make_seen(connection, columns + rest, "marts.events", "user_key", sources)
-            yield connection
-    else:
-        with workspace.locked(), open_warehouse(None, workspace.settings.engine) as connection:
-            stage_days(connection, workspace, progress)
-            person = "coalesce(user_id, device_id)"
-            columns = (
-                f"event_us as us, md5({person}) as user_key, session_number::varchar as session_id, "
-                "event_name, source, value, transaction_id, device, given_channel as channel, country, "
-                "is_new_user"
-            )
-            _make_seen(connection, columns, "lake.staged_events", person, sources)
-            yield connection
-
-
-def _make_seen(
-    connection: duckdb.DuckDBPyConnection, columns: str, table: str, person: str, sources: Sequence[str]
-) -> None:
-    # the texts are this module's own; events dated in years to come do not move the period
-    connection.execute(
-        f"create temp table seen as with all_of_them as (select {columns} from {table} "
-        f"where source in (select unnest(?)) and {person} is not null) "
-        "select * from all_of_them where us > (select max(us) from all_of_them "
-        "where us <= epoch_us(current_timestamp::timestamp)) - ?::bigint "
-        "and us <= epoch_us(current_timestamp::timestamp)",
-        [list(sources), PERIOD_DAYS * _DAY_US],
-    )
-
-
 def _counts(connection: duckdb.DuckDBPyConnection) -> list[EventCount]:
     rows = connection.execute(
         "select event_name, count(*), count(distinct user_key), count(distinct transaction_id), "
@@ -154,6 +122,14 @@ def _counts(connection: duckdb.DuckDBPyConnection) -> list[EventCount]:
         "order by count(*) desc, event_name"
     ).fetchall()
     return [EventCount(*row) for row in rows]
+
+
+def _page_reach(connection: duckdb.DuckDBPyConnection, everyone: int) -> dict[str, float]:
+    """The share of all people who view each part of the site."""
+    rows = connection.execute(
+        "select step, count(distinct user_key) from steps where contains(step, ?) group by step", [PAGE_MARK]
+    ).fetchall()
+    return {step: people / everyone for step, people in rows}
 
 
 def _make_before(connection: duckdb.DuckDBPyConnection, goal: str) -> None:
@@ -165,17 +141,17 @@ def _make_before(connection: duckdb.DuckDBPyConnection, goal: str) -> None:
     )
     connection.execute(
         "create temp table before_goal as "
-        "select s.user_key as user, s.event_name as event, min(s.us) as us "
-        "from seen as s inner join goals as g on s.user_key = g.user_key "
-        "where s.event_name <> ? and s.us <= g.goal_us and s.us >= g.goal_us - ?::bigint group by all",
-        [goal, BACK_DAYS * _DAY_US],
+        "select s.user_key as user, s.step as event, min(s.us) as us "
+        "from steps as s inner join goals as g on s.user_key = g.user_key "
+        "where s.step <> ? and s.us <= g.goal_us and s.us >= g.goal_us - ?::bigint group by all",
+        [goal, BACK_DAYS * DAY_US],
     )
     connection.execute(
         "create temp table first_touch as "
         "select g.user_key, arg_min(s.session_id, s.us) as session_id, any_value(g.goal_session) as "
         "goal_session from seen as s inner join goals as g on s.user_key = g.user_key "
         "where s.us <= g.goal_us and s.us >= g.goal_us - ?::bigint group by g.user_key",
-        [BACK_DAYS * _DAY_US],
+        [BACK_DAYS * DAY_US],
     )
 
 
@@ -203,10 +179,10 @@ def _rates(
         columns=["stage", "event"],
     )
     connection.register("stage_numbers", numbers)
-    window = days * _DAY_US
+    window = days * DAY_US
     frame = connection.execute(
-        "with visits as (select s.user_key, n.stage, s.us from seen as s "
-        "inner join stage_numbers as n on s.event_name = n.event), "
+        "with visits as (select s.user_key, n.stage, s.us from steps as s "
+        "inner join stage_numbers as n on s.step = n.event), "
         "opened as (select user_key, min(us) as opened_us from visits where stage = 0 group by user_key), "
         "ended as (select o.user_key, o.opened_us, least(o.opened_us + ?::bigint, "
         "coalesce(min(v.us), o.opened_us + ?::bigint)) as ends_us from opened as o left join visits as v "
@@ -231,7 +207,7 @@ def _sources(
 ) -> tuple[str, ...]:
     events = [goal, *(event for each in milestones for event in each.events)]
     rows = connection.execute(
-        "select distinct source from seen where event_name in (select unnest(?)) order by source", [events]
+        "select distinct source from steps where step in (select unnest(?)) order by source", [events]
     ).fetchall()
     return tuple(row[0] for row in rows)
 

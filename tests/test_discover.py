@@ -193,6 +193,31 @@ def test_the_names_of_events_stay_names_whatever_they_hold(tmp_path: Path, painp
     assert condition.values == (hostile.replace("*", "\\*"),)
 
 
+def test_a_site_that_sends_page_views_alone_has_its_pages_as_milestones(
+    tmp_path: Path, painpoints: Painpoints
+) -> None:
+    paths = {"hello": "/", "view": "/products/42", "cart": "/cart", "order": "/thanks"}
+    rows = []
+    for line in lines():
+        when, what, who, device, amount = line.split(",")
+        rows.append(f"{when},page_view,{who},{device},,{paths[what]}")
+        if what == "order":
+            rows.append(f"{when[:-2]}30,generate_lead,{who},{device},{amount},/thanks")
+    config = CONFIG.replace('value = "amount"}', 'value = "amount", page = "page"}')
+    folder = make_workspace(tmp_path / "w", config=config)
+    (folder / "exports" / "crm.csv").write_text(
+        "\n".join(["when,what,who,device,amount,page", *rows]) + "\n", "utf-8"
+    )
+    assert painpoints("pull", "--workspace", folder).code == 0
+
+    done = painpoints("discover", "--workspace", folder)
+
+    assert done.code == 0, done.err
+    stages = parse_journey(done.out).stages
+    assert [each.name for each in stages] == ["visit", "products", "cart", "thanks", "generate_lead"]
+    assert [each.values for each in stages[1].match[0].conditions] == [("page_view",), ("/products*",)]
+
+
 def test_a_name_that_another_journey_has_is_not_taken_again(landed: Path, painpoints: Painpoints) -> None:
     (landed / "journeys" / "own.yaml").write_text(
         "journey: order\nstages: [{name: a, match: [{event: a}]}, {name: b, match: [{event: b}]}]\n", "utf-8"
@@ -202,7 +227,7 @@ def test_a_name_that_another_journey_has_is_not_taken_again(landed: Path, painpo
 
 
 def test_the_planted_funnel_of_a_shop_is_found(tmp_path: Path, painpoints: Painpoints) -> None:
-    generate_shop(tmp_path, days=30, users=6000, last_day=date(2026, 5, 31))
+    generate_shop(tmp_path, days=21, users=4000, last_day=date(2026, 5, 31))
     config = (TEMPLATES / "demo_painpoints.toml").read_text("utf-8")
     (tmp_path / "painpoints.toml").write_text(config.split("[sources.mixpanel]")[0], "utf-8")
     assert painpoints("pull", "--workspace", tmp_path).code == 0
