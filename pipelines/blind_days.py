@@ -12,14 +12,14 @@ from models.slices import Bools, LeafValues
 
 
 def observed_days(connection: duckdb.DuckDBPyConnection) -> Observed:
-    """A function from journey, stage, columns, leaves and days to the (leaves, days) mask of its events."""
-    blind = connection.execute(
-        "select j.journey, s.stage, b.day from intermediate.stage_days as b "
-        "inner join config.journeys as j on b.journey_number = j.journey_number "
-        "inner join config.stages as s on b.journey_number = s.journey_number "
-        "and b.stage_number = s.stage_number where b.is_blind"
+    """A function from journey, stage, columns, leaves and days to the (leaves, days) mask of its events.
+
+    What was hidden of a segment value is hidden of its leaves only; of a column that the journey does not
+    tell apart, of everybody.
+    """
+    breaks = connection.execute(
+        "select journey, stage, day, segment_column, segment_value from intermediate.tracking_breaks"
     ).fetchall()
-    breaks = [(journey, stage, day, None, None) for journey, stage, day in blind]
     by_stage: dict[tuple[str, str], list[tuple[date, str | None, str | None]]] = {}
     for journey, stage, day, column, value in breaks:
         by_stage.setdefault((journey, stage), []).append((day, column, value))
