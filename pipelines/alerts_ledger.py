@@ -21,10 +21,13 @@ def make_ledger(connection: duckdb.DuckDBPyConnection) -> None:
 def told_before(
     connection: duckdb.DuckDBPyConnection, receiver: str, about: str, night: date
 ) -> tuple[Told, ...]:
-    """What ``receiver`` was told on earlier nights; ``about`` is findings or tracking."""
+    """What ``receiver`` was told on other nights; ``about`` is findings or tracking.
+
+    Later nights count too: data that ends earlier than it did makes nothing news again.
+    """
     rows = connection.execute(
         "select night, subject, what from state.alerts_sent "
-        "where receiver = ? and about = ? and night < ? order by night, sent_at",
+        "where receiver = ? and about = ? and night <> ? order by night, sent_at",
         [receiver, about, night],
     ).fetchall()
     return tuple(Told(*row) for row in rows)

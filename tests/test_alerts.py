@@ -301,6 +301,18 @@ def test_the_next_night_tells_only_what_changed(shop: Workspace, webhook: Webhoo
     assert "pp-1" not in boss["body"]
 
 
+def test_data_that_ends_earlier_than_it_did_makes_nothing_news_again(
+    shop: Workspace, webhook: Webhook, send: Send
+) -> None:
+    send_alerts(shop, send)
+    heard = len(webhook.heard)
+    publish(shop.root, NIGHT - timedelta(days=2), finding(), finding("pp-2", owner="Payments"))
+    again = send_alerts(shop, send)
+    assert again is not None
+    assert again.night == NIGHT - timedelta(days=2)
+    assert len(webhook.heard) == heard
+
+
 def test_a_receiver_that_fails_is_a_remark_and_hears_it_later(
     shop: Workspace, webhook: Webhook, send: Send
 ) -> None:
