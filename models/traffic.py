@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 
 from models.cohorts import CountCube
-from models.reference import Reference
 from models.slices import Bools, Conditions, Floats, SliceSet
 
 JUMP = 1.25  # times the usual volume, beside what everyone else's volume did
@@ -32,17 +32,18 @@ class Burst:
 
 
 def foreign_traffic(
-    cube: CountCube, reference: Reference, slices: SliceSet
+    cube: CountCube, usual_rates: Callable[[], Floats], slices: SliceSet
 ) -> tuple[Bools, tuple[Burst, ...]]:
     """Cells (leaves, days) that are no evidence of a fall, and the bursts that say why.
 
-    A burst has more attempts than usual and a rate that is
-    not: lower, with as many conversions as the usual attempts would have brought, so that nobody was lost;
-    or higher, as of programs that all take the same step.
+    ``usual_rates`` gives the rates (leaves, days) to expect, where they are needed. A burst has more
+    attempts than usual and a rate that is not: lower, with as many conversions as the usual attempts would
+    have brought, so that nobody was lost; or higher, as of programs that all take the same step.
     """
     people = cube.trials.copy()
     masked = np.zeros(people.shape, dtype=np.bool_)
     bursts: list[Burst] = []
+    rates: Floats | None = None
     n = slices.sums(people)
     usual = _usual_share(n, slices.whole)
     deep = slices.depths() > 0
@@ -52,9 +53,10 @@ def foreign_traffic(
         jumps = deep[:, None] & (n > JUMP * normal) & (jump > SURE_JUMP)
         if not jumps.any():
             break  # most nights have none, and the rates need not be asked
+        rates = usual_rates() if rates is None else rates
         open_ = ~masked & (cube.share > 0)
         exposure = np.where(open_, cube.exposure, 0)
-        x, e = slices.sums(exposure), slices.sums(exposure * reference.rates)
+        x, e = slices.sums(exposure), slices.sums(exposure * rates)
         k = slices.sums(np.where(open_, cube.successes, 0))
         fall = (k - e) / np.sqrt(np.maximum(e * (1 - e / np.maximum(x, 1e-9)), 1e-9))
         should = e * normal / np.maximum(n, 1e-9)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -76,7 +77,7 @@ def scan_transition(
     bursts: tuple[Burst, ...] = ()
     mix: MixShift | None = None
     if cells is not None:
-        masked, bursts = foreign_traffic(counts, make_reference(counts, slices, cells), slices)
+        masked, bursts = foreign_traffic(counts, partial(_usual_rates, counts, slices, cells), slices)
         if masked.any():
             cells = cells & ~masked
         slower: list[Slower] = []
@@ -212,6 +213,10 @@ def _family(
             finding = as_detour(finding, counts.measure)
         candidates.append(Candidate(finding, fall))
     return candidates, reference
+
+
+def _usual_rates(counts: CountCube, slices: SliceSet, cells: Bools) -> Floats:
+    return make_reference(counts, slices, cells).rates
 
 
 def _without(counts: CountCube, cells: Bools) -> CountCube:

@@ -232,7 +232,7 @@ def test_a_burst_of_programs_is_traffic_and_no_pain_point() -> None:
     cells = reference_cells(cube.trials.shape, cube.observed, [])
     assert cells is not None
     counts, slices = cube.counts(cube.delays(cells)), cube.slices(3)
-    masked, bursts = foreign_traffic(counts, make_reference(counts, slices, cells), slices)
+    masked, bursts = foreign_traffic(counts, lambda: make_reference(counts, slices, cells).rates, slices)
     assert {each.conditions for each in bursts} == {(("channel", "paid"), ("country", "DE"))}
     assert sorted({each.day for each in bursts}) == [FIRST + timedelta(days=day) for day in (58, 59, 60)]
     assert masked.sum() == 6
