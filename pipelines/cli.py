@@ -33,6 +33,7 @@ from pipelines.funnel_command import funnel
 from pipelines.listing import awake, list_pain_points
 from pipelines.mark_command import mark, unmark
 from pipelines.scaffold import scaffold
+from pipelines.show_as_of import as_of
 from pipelines.show_marks import snoozed_line
 from pipelines.what_if_command import what_if
 from pipelines.workspace import Workspace, open_workspace
@@ -252,6 +253,7 @@ def list_command(
         _tell_snoozed(snoozed)
     else:
         show.pain_points(rows, snoozed)
+        as_of(opened.root)
 
 
 app.command()(explain)

@@ -35,7 +35,11 @@ def examine(workspace: Workspace, *, calls_vendors: bool = True) -> Iterator[Rem
         for file_set in file_sets_of(name, source, workspace.settings.zone_of(name)):
             count = len(glob(matching(workspace.root, file_set.pattern), recursive=True))
             if count:
-                yield Remark("ok", file_set.key, f"{count} files match {file_set.pattern!r}")
+                yield Remark(
+                    "ok",
+                    file_set.key,
+                    f"{count} file{' matches' if count == 1 else 's match'} {file_set.pattern!r}",
+                )
             else:
                 what = f"no file matches {file_set.pattern!r}; put the export there or correct the path"
                 yield Remark("problem", file_set.key, what)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from pipelines.explore import connect
+from pipelines.show_as_of import as_of
 from pipelines.workspace import open_workspace
 
 
@@ -34,6 +35,7 @@ def explain(
         print(json.dumps(made.as_json(), indent=2, ensure_ascii=False, default=_plain))
     else:
         explanation(made)
+        as_of(opened.root)
 
 
 def _plain(value: object) -> str:

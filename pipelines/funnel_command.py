@@ -17,6 +17,7 @@ from pipelines.funnel import Asked, Exclude, chosen_options, horizon_us, run_fun
 from pipelines.funnel_compare import compare
 from pipelines.funnel_dialects import DIALECTS, FunnelOptions
 from pipelines.funnel_result import FunnelResult
+from pipelines.show_as_of import as_of
 from pipelines.workspace import open_workspace
 
 Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])]
@@ -96,6 +97,8 @@ def funnel(
                 raise PainpointsError("--compare takes two, such as ga4,mixpanel")
             compared = compare((one, other), given, spell, count)
             _out(json_output, compared.as_json, lambda: show_funnel.comparison(compared))
+            if not json_output:
+                as_of(opened.root)
             return
         result = count(spell(options))
     if users is not None:
@@ -108,6 +111,8 @@ def funnel(
     if histogram:
         more["histogram"] = result.histogram()
     _out(json_output, lambda: result.as_json() | more, lambda: show_funnel.result(result, more))
+    if not json_output:
+        as_of(opened.root)
 
 
 def _out(as_json: bool, data: Callable[[], Any], show: Callable[[], None]) -> None:

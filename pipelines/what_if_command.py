@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from pipelines.explore import connect
+from pipelines.show_as_of import as_of
 from pipelines.workspace import open_workspace
 
 
@@ -39,6 +40,7 @@ def what_if(
     else:
         for each in gains:
             show_what_if(each)
+        as_of(opened.root)
 
 
 def _asked(text: str) -> tuple[str, float | None]:

@@ -83,6 +83,8 @@ def test_no_line_is_wider_than_80_columns_or_ends_in_blanks(
     if not name.startswith("funnel"):  # the last column of a table is padded
         assert [line for line in lines if line != line.rstrip()] == []
     assert bool(sql) == (name == "explain")
+    if name not in ("doctor", "funnel users"):
+        assert done.out.endswith("\ndata as of 2026-02-13\n")
 
 
 @pytest.mark.parametrize("name", COMMANDS)
