@@ -107,7 +107,7 @@ def _environment(charts: _Charts) -> Environment:
     environment.filters |= {
         "percent": share,
         "share": share,
-        "spoken": spoken,
+        "spoken": told,
         "day": day,
         "amount": amount,
         "interval": interval,
@@ -127,6 +127,11 @@ def _environment(charts: _Charts) -> Environment:
         "sankey": charts.sankey,
     }
     return environment
+
+
+def told(seconds: float) -> str:
+    """A length of time, round ones without decimals: ``7 days``, kept on one line."""
+    return spoken(seconds).replace(".0 ", " ").replace(" ", "\u00a0")
 
 
 def day(value: date | datetime) -> str:

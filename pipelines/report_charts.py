@@ -174,7 +174,9 @@ def funnel_svg(view: PersonaView, name: str, *, narrow: bool = False) -> str:
 def _svg(chart: Any, name: str) -> str:
     """The chart as one scalable SVG whose ids start with ``name``, without a size of its own."""
     chart = (
-        chart.configure(font=_FONT, background="transparent", padding=4)
+        chart.configure(
+            font=_FONT, background="transparent", padding={"left": 14, "top": 4, "right": 4, "bottom": 4}
+        )
         .configure_view(stroke=None)
         .configure_axis(
             labelColor=_MUTED,

@@ -43,7 +43,7 @@ def sankey_svg(flow: Flow, name: str) -> str:
     sink = max((_reach(move, place) for move in arcs["below"]), default=0.0)
     top = 52 + rise + max((move.count * scale for move in arcs["above"]), default=0.0) / 2
     floor = top + TALLEST
-    left = step * 0.35
+    left = max(step * 0.35, 62.0)
     drawn = [_leaving(node, place, scale, left, step, top, name) for node in flow.nodes]
     drawn += [_band(move, place, scale, left, step, top) for move in flow.moves if _is_band(move, place)]
     arches = [_arc(move, place, scale, left, step, top - 3, -1, most) for move in arcs["above"]]

@@ -232,7 +232,14 @@ def test_kinds_that_are_no_rate_have_a_trend_of_their_nights(tmp_path: Path) -> 
 def test_pictures_stand_alone_and_those_of_yesterday_go(loud: Workspace, loud_page: Path) -> None:
     folder = loud_page.parent / "pictures"
     names = {each.name for each in folder.iterdir()}
-    shown = ["journey-1-funnel", "journey-1-paths", "journey-2-funnel", "finding-1", "finding-2"]
+    shown = [
+        "journey-1-funnel",
+        "journey-1-paths",
+        "journey-1-segments",
+        "journey-2-funnel",
+        "finding-1",
+        "finding-2",
+    ]
     assert {f"{name}.{kind}" for name in shown for kind in ("svg", "png")} <= names
     for path in folder.glob("*.svg"):
         text = path.read_text("utf-8")
