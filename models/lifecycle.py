@@ -56,7 +56,11 @@ def open_findings(previous: Sequence[PainPoint], night: date) -> list[OpenFindin
 def continue_findings(
     findings: Sequence[Finding], previous: Sequence[PainPoint], night: date
 ) -> list[Continued]:
-    """Tonight's findings under the ids they carry on; each older id goes to one of them at most."""
+    """Tonight's findings under the ids they carry on; each older id goes to one of them at most.
+
+    What was resolved is reopened by new days only: one that still stands on days from before its recovery,
+    and is no worse of late, stays resolved and is left out here.
+    """
     known = {each.pain_point_id: each for each in previous}
     taken: set[str] = set()
     continued = []
@@ -70,6 +74,9 @@ def continue_findings(
             continued.append(Continued(finding, fresh, "new", night))
             continue
         taken.add(older.pain_point_id)
+        is_old_news = finding.started_on is None or finding.started_on <= older.last_seen
+        if not older.is_open and is_old_news and finding.trend < 1:
+            continue
         status = _status(finding) if older.is_open else "reopened"
         continued.append(Continued(finding, older.pain_point_id, status, older.first_seen))
     return continued
