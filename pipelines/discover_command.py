@@ -60,12 +60,12 @@ def _free_name(workspace: Workspace, goal: str, out: Path | None) -> str:
 
 
 def _write(out: Path, text: str) -> None:
-    """Write the file; one that is there already and says something else is somebody's work."""
-    if out.exists():
-        if out.read_text("utf-8", "replace") == text:
-            return
+    """Write the file, also over an earlier discovery; one that somebody edited is somebody's work."""
+    from pipelines.discovered_file import is_unedited
+
+    if out.exists() and not is_unedited(out.read_text("utf-8", "replace")):
         raise PainpointsError(
-            f"{out}: this file is there already and is different; nothing was written. "
+            f"{out}: this file is there already, and no discovery that nobody edited; nothing was written. "
             "Name another with --out, or move it away first"
         )
     out.parent.mkdir(parents=True, exist_ok=True)

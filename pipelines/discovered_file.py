@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Sequence
@@ -29,6 +30,7 @@ NAMES = {
 # Words that YAML takes for something else than text.
 _NO_TEXT = frozenset("y n yes no on off true false null".split())  # noqa: SIM905 - a list of words
 LEFT_OUT_SHOWN = 10
+_UNEDITED = "# While nobody has edited this file, `painpoints discover --out` may write it anew: "
 
 
 def journey_text(found: Discovered, name: str) -> str:
@@ -59,7 +61,17 @@ def journey_text(found: Discovered, name: str) -> str:
             f"segments: [{', '.join(found.segments)}]   # of these the data has at least two common values"
         )
     lines += _left_out(found)
-    return "\n".join(lines) + "\n"
+    return _signed("\n".join(lines) + "\n")
+
+
+def is_unedited(text: str) -> bool:
+    """Whether ``text`` is as a discovery wrote it."""
+    body, mark, _ = text.rpartition(_UNEDITED)
+    return bool(mark) and _signed(body) == text
+
+
+def _signed(text: str) -> str:
+    return f"{text}{_UNEDITED}{hashlib.sha256(text.encode()).hexdigest()[:16]}\n"
 
 
 def stage_names(events: Sequence[str]) -> list[str]:

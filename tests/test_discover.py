@@ -157,17 +157,30 @@ def test_a_first_journey_is_found_in_what_landed_and_builds(landed: Path, painpo
     again = painpoints("discover", "--goal", "order", "--out", out, "--workspace", landed)
     assert (again.code, out.read_text("utf-8")) == (0, text), "asked twice, it says the same"
     assert painpoints("run", "--workspace", landed).code == 0
-    printed = painpoints("discover", "--goal", "order", "--out", out, "--json", "--workspace", landed)
-    assert json.loads(printed.out)["journey"] == text, "the published events say it too"
+    later = painpoints("discover", "--goal", "order", "--out", out, "--workspace", landed)
+    assert later.code == 0, later.err
+    assert out.read_text("utf-8") == text, "the published events say it too"
 
 
-def test_a_file_that_somebody_edited_is_left_alone(landed: Path, painpoints: Painpoints) -> None:
-    out = landed / "journeys" / "order.yaml"
-    out.write_text("journey: mine\n", "utf-8")
-    done = painpoints("discover", "--goal", "order", "--out", out, "--workspace", landed)
+def test_an_earlier_discovery_is_written_anew_and_one_that_somebody_edited_is_left_alone(
+    landed: Path, painpoints: Painpoints
+) -> None:
+    out = landed / "journeys" / "first.yaml"
+    asked = ("discover", "--goal", "order", "--out", out, "--json", "--workspace", landed)
+    first = json.loads(painpoints(*asked).out)["journey"]
+    more = (landed / "exports" / "crm.csv").read_text("utf-8").replace("2026-03", "2026-02")
+    (landed / "exports" / "crm_2.csv").write_text(more.replace(",u", ",v"), "utf-8")
+    assert painpoints("pull", "--workspace", landed).code == 0
+    second = json.loads(painpoints(*asked).out)["journey"]
+    assert second != first
+    assert out.read_text("utf-8") == second
+    out.write_text(second.replace("window: 1d", "window: 2d"), "utf-8")
+
+    done = painpoints(*asked)
+
     assert done.code == 1
-    assert "is there already and is different; nothing was written" in done.err
-    assert out.read_text("utf-8") == "journey: mine\n"
+    assert "no discovery that nobody edited; nothing was written" in done.err
+    assert "window: 2d" in out.read_text("utf-8")
 
 
 def test_what_cannot_be_found_is_said_with_what_to_do(landed: Path, painpoints: Painpoints) -> None:
