@@ -170,7 +170,7 @@ def _ten_nights(
 
         try:
             if publishes(night):
-                steps.run(workspace, tell)
+                failed += bool(steps.run(workspace, tell).failed)
             else:
                 steps.pull(workspace, tell)
         except (PainpointsError, Killed):
