@@ -17,7 +17,8 @@ LEAST_EXPECTED = 12.0
 LEAST_FAILURES = 5.0
 SCREEN = -2.5
 MOST_SEGMENTS = 3
-MATURE = 0.999
+MATURE = 0.999  # of a day's arrivals were seen
+NEARLY = 0.98  # of a leaf's, on such a day
 # of a long sum of shocks with lag-1 autocorrelation r: its variance over that of independent ones
 INFLATION = (1 + PRIOR_AUTOCORRELATION) / (1 - PRIOR_AUTOCORRELATION)
 
@@ -36,8 +37,15 @@ class Gap:
 
 
 def mature_cells(cube: CountCube) -> Bools:
-    """The cells (leaves, days) of the last 28 days whose cohorts were seen to their end."""
-    mature = np.asarray(cube.share >= MATURE)
+    """The cells (leaves, days) of the last 28 days whose cohorts were seen to their end.
+
+    A day is over when it is for most of its attempts: some leaves are usually quicker, and a day of
+    theirs alone would say little of the whole.
+    """
+    nearly = cube.share >= NEARLY
+    trials, seen = (np.where(cells, cube.trials, 0).sum(axis=0) for cells in (nearly, cube.share > 0))
+    over = np.where(nearly, cube.exposure, 0).sum(axis=0) >= MATURE * trials
+    mature = np.asarray(nearly & (over & (trials > 0.5 * seen))[None, :])
     days = np.flatnonzero(mature.any(axis=0))
     recent = np.zeros(len(cube.days), dtype=np.bool_)
     if len(days):
