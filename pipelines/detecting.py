@@ -22,6 +22,7 @@ from models.journey import Journey, segment_columns
 from models.lifecycle import Continued, continue_findings, open_findings, silent
 from models.pain_point import PainPoint
 from models.slices import SliceSet
+from models.smallest_drop import smallest_drop
 from pipelines.auto_ideals import proposed_ideals, say_proposed
 from pipelines.blind_days import observed_days
 from pipelines.finding_sql import counts_query, segment_filter
@@ -94,7 +95,7 @@ def detect_nights(
         save_night(connection, each, standing)
     shown = f"{nights[0]} to {nights[-1]}" if len(nights) > 1 else f"{nights[0]}"
     progress(f"judged {len(nights)} nights, {shown}: {sum(p.is_open for p in standing)} open pain points")
-    save_notes(connection, night, notes + _quiet_stages(journeys, standing, night))
+    save_notes(connection, night, notes + _quiet_stages(journeys, standing, night, detector))
     make_state_marts(connection)
     return nights
 
@@ -242,20 +243,27 @@ def _owner(journey: Journey, finding: Finding) -> str | None:
 
 
 def _quiet_stages(
-    journeys: Sequence[JourneyNight], standing: Sequence[PainPoint], night: date
+    journeys: Sequence[JourneyNight],
+    standing: Sequence[PainPoint],
+    night: date,
+    detector: DetectorSettings,
 ) -> list[dict[str, object]]:
     """For each transition without a finding: the smallest drop that two weeks could have shown."""
     loud = {each.transition for each in standing if each.is_open}
     notes: list[dict[str, object]] = []
+    transitions = sum(len(each.until(night)) for each in journeys)
     for each in journeys:
         for cube in each.until(night):
             counts = cube.counts(cube.delays(np.ones_like(cube.observed)))
             n, k = counts.exposure[:, -15:].sum(), counts.successes[:, -15:].sum()
             if cube.transition in loud or n < 1 or k < 1:
                 continue
-            rate = k / n
-            # a one-sided test at 1 in 1,000 that finds the drop 9 times in 10
-            drop = min(1.0, (3.09 + 1.28) * math.sqrt((1 - rate) / (rate * n)))
+            drop = smallest_drop(cube, detector, transitions)
+            told = f"{cube.stage} to {cube.next_stage} converts {percent(float(k / n))}; "
+            if drop is None:
+                told += "its history is too short to tell a drop"
+            else:
+                told += f"a drop of {percent(drop)} of that over two weeks would have been seen"
             notes.append(
                 {
                     "kind": "quiet_stage",
@@ -264,8 +272,7 @@ def _quiet_stages(
                     "stage": cube.stage,
                     "next_stage": cube.next_stage,
                     "segment": "all",
-                    "note": f"{cube.stage} to {cube.next_stage} converts {percent(float(rate))}; a drop of "
-                    f"{percent(float(drop))} of that over two weeks would have been seen",
+                    "note": told,
                 }
             )
     return notes

@@ -21,6 +21,7 @@ from models.delays import delay_shares, shares_by_leaf
 from models.detector import DetectorSettings, find_pain_points
 from models.reference import make_reference, reference_cells
 from models.slices import Bools, Floats, Slice, slice_of
+from models.smallest_drop import smallest_drop
 from models.traffic import foreign_traffic
 from models.vanished import recorded_days
 from models.windows import shifted, windowed
@@ -320,6 +321,22 @@ def test_unseen_cells_told_as_segments_cover_exactly_what_was_not_seen(seed: int
     for conditions, day in unseen_cells(observed, chosen, days, COLUMNS, LEAVES):
         rebuilt[slice_of(COLUMNS, LEAVES, conditions).leaves, days.index(day)] = False
     assert (rebuilt[chosen.leaves] == observed[chosen.leaves]).all()
+
+
+def test_the_smallest_drop_is_found_nine_times_in_ten_and_half_of_it_seldom() -> None:
+    shares = {}
+    for part in (1.0, 0.4):
+        found = 0
+        for seed in range(12):
+            drop = smallest_drop(made(seed, shock=0.05), DetectorSettings(), 1)
+            assert drop is not None
+            assert 0.02 < drop < 0.4
+            factor = 1 - part * drop
+            cube = made(seed, shock=0.05, rate=lambda leaf, day, f=factor: f if day >= DAYS - 15 else 1.0)
+            found += ("regression", "all") in found_in(cube)
+        shares[part] = found / 12
+    assert shares[1.0] >= 0.75
+    assert shares[0.4] <= 0.35
 
 
 def test_a_later_night_knows_all_an_earlier_one_knew() -> None:
