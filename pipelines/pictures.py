@@ -61,7 +61,7 @@ def _named(report: Report, drawn: Mapping[str, str]) -> dict[str, tuple[str, str
     for number, journey in enumerate(report.maps, 1):
         name = journey.journey.name
         found[f"journey-{number}-funnel"] = (
-            f"{name}: the funnel against the ideal",
+            f"{name}: the funnel against the ideal (upright marks)",
             drawn.get(f"funnel{number}-1w", ""),
         )
         found[f"journey-{number}-segments"] = (

@@ -10,7 +10,8 @@ import duckdb
 from models.journey import Journey, segment_columns
 from pipelines.report_findings import read_findings
 from pipelines.report_map import read_map
-from pipelines.report_views import Answer, Health, JourneyMap, Marts, Report
+from pipelines.report_marts import Marts
+from pipelines.report_views import Answer, Health, JourneyMap, Report
 
 
 def read_report(

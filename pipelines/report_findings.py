@@ -12,7 +12,8 @@ import duckdb
 from models.journey import Journey
 from models.pain_point import PainPoint
 from pipelines.finding_store import COLUMNS
-from pipelines.report_views import RATE_KINDS, FindingView, MarkView, Marts, TrendPoint
+from pipelines.report_marts import Marts
+from pipelines.report_views import RATE_KINDS, FindingView, MarkView, TrendPoint
 
 TREND_DAYS = timedelta(days=90)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import date
 
 from models.journey import Journey
-from pipelines.report_views import Flow, FlowNode, Marts, Move, PathRow
+from pipelines.report_marts import Marts
+from pipelines.report_views import Flow, FlowNode, Move, PathRow
 
 MOST_PATHS = 10
 

@@ -8,9 +8,10 @@ from datetime import date, timedelta
 from models.journey import Journey
 from pipelines.auto_ideals import proposed_ideals
 from pipelines.report_flow import read_flow, read_paths
+from pipelines.report_marts import Marts
 from pipelines.report_segments import segment_table
 from pipelines.report_stages import collect_visits, stage_columns
-from pipelines.report_views import FindingView, JourneyMap, Marts, PersonaView
+from pipelines.report_views import FindingView, JourneyMap, PersonaView
 from pipelines.report_voices import read_voices
 from pipelines.report_what_if import read_what_if
 

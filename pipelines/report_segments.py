@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from models.journey import Journey
-from pipelines.report_views import Cell, Marts, Rate, SegmentTable
+from pipelines.report_marts import Marts
+from pipelines.report_views import Cell, Rate, SegmentTable
 from pipelines.warehouse import quoted
 
 FEW = 50  # attempts; a rate of fewer is shown muted

@@ -7,7 +7,8 @@ from datetime import date
 from typing import Any
 
 from models.journey import DEFAULT_PERSONA, Journey
-from pipelines.report_views import Deed, FindingView, Marts, PersonaRate, Rate, StageColumn
+from pipelines.report_marts import Marts
+from pipelines.report_views import Deed, FindingView, PersonaRate, Rate, StageColumn
 
 MOST_CHANNELS = 3
 MOST_DEEDS = 3

@@ -1,4 +1,4 @@
-"""What the report shows, as frozen objects with unformatted numbers, and how the published file is asked."""
+"""What the report shows, as frozen objects with unformatted numbers."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
-
-import duckdb
 
 from models.journey import Ideal, Journey, Stage
 from models.losses import Z90
@@ -319,20 +316,3 @@ class Report:
     answers: tuple[Answer, ...]
     health: tuple[Health, ...]
     infos: tuple[tuple[str, str, int, str], ...]
-
-
-class Marts:
-    """The published file, asked with bound values."""
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        self.connection = connection
-
-    def rows(self, query: str, **values: Any) -> list[tuple[Any, ...]]:
-        return self.connection.execute(query, values or None).fetchall()
-
-    def has(self, table: str, column: str) -> bool:
-        query = (
-            "select 1 from information_schema.columns "
-            "where table_schema = 'marts' and table_name = $table and column_name = $column"
-        )
-        return bool(self.rows(query, table=table, column=column))

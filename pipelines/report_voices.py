@@ -9,7 +9,8 @@ from sqlglot import exp
 from models.journey import Journey
 from pipelines.explain_instead import differ
 from pipelines.match_sql import rule_expression
-from pipelines.report_views import Answer, Marts, Rate, Score, StageVoice
+from pipelines.report_marts import Marts
+from pipelines.report_views import Answer, Rate, Score, StageVoice
 
 FELT_DAYS = timedelta(days=28)
 SAID_DAYS = timedelta(days=90)

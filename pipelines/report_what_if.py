@@ -7,7 +7,8 @@ from datetime import date, timedelta
 
 from models.journey import Journey
 from models.what_if import Gain, what_if
-from pipelines.report_views import Lever, Marts, WhatIfView
+from pipelines.report_marts import Marts
+from pipelines.report_views import Lever, WhatIfView
 from pipelines.what_if import LOOKED_AT, _chains, _money, _targets
 
 MOST_MOVABLE = 6  # a gain is kept for each of their 2**6 subsets

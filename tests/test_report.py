@@ -27,10 +27,11 @@ from report_world import (
 from scipy import stats
 
 from pipelines.explore import connect
-from pipelines.report import payload, write_report
+from pipelines.report import write_report
 from pipelines.report_data import read_report
 from pipelines.report_sankey import sankey_svg
 from pipelines.report_views import Flow, FlowNode, JourneyMap, Move, Rate, Report
+from pipelines.report_words import payload
 from pipelines.what_if import journey_gains
 from pipelines.workspace import Workspace
 

@@ -405,7 +405,7 @@ def walk(count: int, people: int, **fields: Any) -> list[dict[str, Any]]:
     ("name", "journey", "events"),
     [
         ("two", stages_of(2), walk(2, 60, device=lambda n: "mobile" if n % 2 else "desktop")),
-        ("forty", stages_of(40), walk(40, 400, device=lambda n: "mobile" if n % 2 else "desktop")),
+        ("forty", stages_of(40), walk(40, 120, device=lambda n: "mobile" if n % 2 else "desktop")),
         (
             "values",
             stages_of(3, "[device, country, browser]"),
