@@ -17,6 +17,7 @@ from pipelines.explaining import Explanation
 from pipelines.finding_words import counted
 from pipelines.show_lines import text_line
 from pipelines.show_marks import loss_text, mark_lines
+from pipelines.show_sql import narrow_sql
 
 _TOP = 6
 _MOST_SQL_LINES = 80
@@ -153,11 +154,10 @@ def _sources(console: Console, sources: tuple[Witness, ...], next_stage: str) ->
 
 
 def _sql(console: Console, title: str, sql: str) -> None:
-    lines = sql.splitlines()
+    lines = narrow_sql(sql, console.width).split("\n")
     console.print()
     text_line(console, title, style="cyan")
     shown = Syntax("", "sql", background_color="default").highlight("\n".join(lines[:_MOST_SQL_LINES]))
-    # a line broken inside a quoted value would be another value when it is copied
     console.print(shown, soft_wrap=True, end="")
     if len(lines) > _MOST_SQL_LINES:
         _line(console, f"... {len(lines) - _MOST_SQL_LINES:,} more lines; --json has them all", "dim")

@@ -16,13 +16,16 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
+import hypothesis.strategies as st
 import jsonschema
 import pytest
 from conftest import Painpoints, make_workspace
+from hypothesis import given
 from rich.console import Console
 
 from pipelines.rule_review import Remark
 from pipelines.show_lines import text_line
+from pipelines.show_sql import narrow_sql
 
 SCHEMAS = Path(__file__).parent.parent / "pipelines" / "templates" / "schemas"
 ESCAPE = "\x1b["
@@ -77,12 +80,12 @@ def test_no_line_is_wider_than_80_columns_or_ends_in_blanks(
     done = painpoints(*command, "--workspace", shop)
     assert done.code == 0, done.err
     assert ESCAPE not in done.out
-    text, _, sql = done.out.partition("SQL of the counts")
-    lines = [line.replace(str(shop), "WORKSPACE") for line in text.splitlines()]
+    sql = "SQL of the counts" in done.out
+    lines = [line.replace(str(shop), "WORKSPACE") for line in done.out.splitlines()]
     assert [line for line in lines if len(line) > 80] == []
     if not name.startswith("funnel"):  # the last column of a table is padded
         assert [line for line in lines if line != line.rstrip()] == []
-    assert bool(sql) == (name == "explain")
+    assert sql == (name == "explain")
     if name not in ("doctor", "funnel users"):
         assert done.out.endswith("\ndata as of 2026-02-13\n")
 
@@ -180,3 +183,30 @@ def test_the_doctor_hangs_long_lines_under_their_first_word(capsys: pytest.Captu
     assert first.startswith("problem  a.yaml, line 3: correct")
     assert len(others) >= 2
     assert all(line.startswith(" " * 9 + "correct") for line in others)
+
+
+QUOTED = st.text("ab '\"\n%;-", max_size=30)
+
+
+@given(st.lists(QUOTED, min_size=1, max_size=6), st.lists(QUOTED, min_size=1, max_size=6))
+def test_sql_broken_for_the_terminal_returns_what_it_returned(values: list[str], names: list[str]) -> None:
+    quoted = [f'"x{name.replace(chr(34), chr(34) * 2)}{number}"' for number, name in enumerate(names)]
+    literals = ["'" + value.replace("'", "''") + "'" for value in values]
+    sql = (
+        "SELECT\n  "
+        + " || ".join(literals)
+        + " AS whole\nFROM (SELECT "
+        + ", ".join(f"{number} AS {name}" for number, name in enumerate(quoted))
+        + ")\nWHERE "
+        + " AND ".join(f"{name} >= 0" for name in quoted)
+    )
+    narrow = narrow_sql(sql, 40)
+    with duckdb.connect() as db:
+        assert db.execute(narrow).fetchall() == db.execute(sql).fetchall() == [("".join(values),)]
+
+
+def test_sql_is_broken_at_the_width_and_keeps_its_indentation() -> None:
+    sql = "WHERE\n  day BETWEEN CAST('2026-04-30' AS DATE) AND CAST('2026-05-27' AS DATE)"
+    assert narrow_sql(sql, 50) == (
+        "WHERE\n  day BETWEEN CAST('2026-04-30' AS DATE) AND\n      CAST('2026-05-27' AS DATE)"
+    )
