@@ -71,8 +71,10 @@ def finding_of(
         is_over=recent.has_made_good(sure_gap(gap, loss.low, loss.conversions)),
         carries=older.pain_point_id if older else None,
         seen_until=cube.days[-1] - timedelta(days=SETTLE_DAYS),
-        unseen=_unseen(cube, chosen, cells | ~between(cube, first, last)[None, :]),
-        unseen_arrivals=() if kind == "below_ideal" else _unseen(cube, chosen, cube.observed),
+        unseen=_unseen(cube, chosen, cells | ~between(cube, first, last)[None, :], cube.trials > 0),
+        unseen_arrivals=()
+        if kind == "below_ideal"
+        else _unseen(cube, chosen, cube.observed, _may_come(cube)),
     )
 
 
@@ -120,5 +122,14 @@ def between(cube: CohortCube, first: date, last: date) -> Bools:
     return np.array([first <= day <= last for day in cube.days])
 
 
-def _unseen(cube: CohortCube, chosen: Slice, observed: Bools) -> tuple[Unseen, ...]:
-    return unseen_cells(observed, chosen, cube.days, cube.columns, cube.leaf_values)
+def _unseen(cube: CohortCube, chosen: Slice, observed: Bools, people: Bools) -> tuple[Unseen, ...]:
+    return unseen_cells(observed, chosen, cube.days, cube.columns, cube.leaf_values, people)
+
+
+def _may_come(cube: CohortCube) -> Bools:
+    """Whether anybody of a leaf could come to the next stage on a day, (leaves, days)."""
+    began = cube.trials > 0
+    came = began.copy()
+    for age in range(1, min(cube.ages, began.shape[1])):
+        came[:, age:] |= began[:, :-age]
+    return came
