@@ -12,6 +12,7 @@ from pathlib import Path
 import vl_convert as vlc
 
 from pipelines.report_heat import heat_svg
+from pipelines.report_map_picture import map_svg
 from pipelines.report_views import Report
 
 # The light theme of the page's style sheet, as pictures have no style sheet.
@@ -36,8 +37,8 @@ _SIZE = re.compile(r'viewBox="0 0 ([\d.]+) ([\d.]+)"')
 def write_pictures(report: Report, folder: Path, drawn: Mapping[str, str]) -> tuple[Path, ...]:
     """Write ``drawn`` charts (name -> SVG of the page) anew into ``folder``; returns the PNG files.
 
-    Of each journey ``journey-N-funnel``, ``journey-N-paths`` and ``journey-N-segments``, of the costliest
-    findings ``finding-N``.
+    Of each journey ``journey-N-map``, ``-funnel``, ``-paths`` and ``-segments``, of the costliest findings
+    ``finding-N``.
     """
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
@@ -60,6 +61,10 @@ def _named(report: Report, drawn: Mapping[str, str]) -> dict[str, tuple[str, str
     found = {}
     for number, journey in enumerate(report.maps, 1):
         name = journey.journey.name
+        found[f"journey-{number}-map"] = (
+            f"{name}: the journey map",
+            map_svg(journey) if journey.attempts else "",
+        )
         found[f"journey-{number}-funnel"] = (
             f"{name}: the funnel against the ideal (upright marks)",
             drawn.get(f"funnel{number}-1w", ""),

@@ -237,6 +237,7 @@ def test_pictures_stand_alone_and_those_of_yesterday_go(loud: Workspace, loud_pa
         "journey-1-funnel",
         "journey-1-paths",
         "journey-1-segments",
+        "journey-1-map",
         "journey-2-funnel",
         "finding-1",
         "finding-2",
@@ -247,6 +248,9 @@ def test_pictures_stand_alone_and_those_of_yesterday_go(loud: Workspace, loud_pa
         ElementTree.fromstring(text)  # a program that draws slides is stricter than a browser
         assert "var(" not in text
         assert "<script" not in text
+    drawn = "".join(ElementTree.fromstring((folder / "journey-1-map.svg").read_text("utf-8")).itertext())
+    for expected in ("Checkout team", "cart", "−40 a week", "mobile, new visitors", "ideal 60"):
+        assert expected in drawn
     for path in folder.glob("*.png"):
         assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     (folder / "finding-99.png").write_bytes(b"old")
