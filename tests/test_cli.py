@@ -89,7 +89,7 @@ def test_list_is_readable_and_its_json_has_the_contract_s_columns(shop: Path, pa
 def printed_counts(shop: Path, text: str) -> list[tuple[int, ...]]:
     """What the query of the counts returns, copied from the terminal."""
     _, printed = text.split("SQL of the counts, on painpoints.duckdb:\n")
-    query, _ = printed.split("\nSQL of all who were lost:")
+    query, _ = printed.split("\nSQL of all who were lost:", 1)
     with duckdb.connect(str(shop / "painpoints.duckdb"), read_only=True) as db:
         return db.execute(query).fetchall()
 

@@ -56,7 +56,7 @@ def outputs(small_demo: Path, shown: dict[str, str], monkeypatch: pytest.MonkeyP
             monkeypatch.setenv("PAINPOINTS_WORKSPACE", str(small_demo))
             notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
             place = {"metadata": {"path": str(NOTEBOOKS)}}
-            NotebookClient(notebook, timeout=120, resources=place).execute()
+            NotebookClient(notebook, timeout=120, coalesce_streams=True, resources=place).execute()
             parts = [output for cell in notebook.cells for output in cell.get("outputs", [])]
             texts = [each.get("text") or each.get("data", {}).get("text/plain", "") for each in parts]
             shown[name] = "\n".join(texts)
@@ -123,7 +123,9 @@ def test_a_finding_is_made_again_by_hand(small_demo: Path, outputs: Any) -> None
     first = pain_points(small_demo).iloc[0]
     assert first["headline"] in text
     assert f"of {first['attempts']:,}: {first['observed']:.1%}" in text
-    found = re.search(r"goal: ([\d,]+) conversions\nthe finding says ([\d,]+) \(([\d,]+) to ([\d,]+)\)", text)
+    found = re.search(
+        r"goal: ([\d,]+) conversions\s+the finding says ([\d,]+) \(([\d,]+) to ([\d,]+)\)", text
+    )
     assert found
     by_hand, said, low, high = (int(number.replace(",", "")) for number in found.groups())
     assert low <= said <= high
