@@ -9,7 +9,7 @@ from models.journey import Journey
 from models.what_if import Gain, what_if
 from pipelines.report_marts import Marts
 from pipelines.report_views import Lever, WhatIfView
-from pipelines.what_if import LOOKED_AT, _chains, _money, _targets
+from pipelines.what_if import LOOKED_AT, chains_of, money_of_goal, targets_of
 
 MOST_MOVABLE = 6  # a gain is kept for each of their 2**6 subsets
 NOTHING = Gain(0.0, 0.0, 0.0, None, None, None)
@@ -24,9 +24,9 @@ def read_what_if(marts: Marts, journey: Journey, last: date | None) -> WhatIfVie
     if last is None:
         return None
     first = last - LOOKED_AT + timedelta(days=1)
-    chains = _chains(marts.connection, journey, first, last)
-    targets, references = _targets(marts.connection, journey, {}, first, last)
-    value, _, days = _money(marts.connection, journey, first, last)
+    chains = chains_of(marts.connection, journey, first, last)
+    targets, references = targets_of(marts.connection, journey, {}, first, last)
+    value, _, days = money_of_goal(marts.connection, journey, first, last)
     weeks = max(days, 1) / 7
     stages = {stage for _, stage in targets}
 

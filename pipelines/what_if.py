@@ -112,15 +112,15 @@ def _journey_gain(
     if last is None:
         return None
     first = last - LOOKED_AT + timedelta(days=1)
-    chains = _chains(connection, journey, first, last)
-    targets, references = _targets(connection, journey, asked, first, last)
+    chains = chains_of(connection, journey, first, last)
+    targets, references = targets_of(connection, journey, asked, first, last)
     here = {(chain.persona, step.next_stage) for chain in chains for step in chain.steps}
     targets = {key: target for key, target in targets.items() if key in here}
     if not targets or not any(chain.steps[0].counts.n for chain in chains):
         return None
     if len({stage for _, stage in targets}) > MOST_PLAYERS:
         raise WrongStage(f"more than {MOST_PLAYERS} stages have an ideal; name some with --stage")
-    value, conversions, days = _money(connection, journey, first, last)
+    value, conversions, days = money_of_goal(connection, journey, first, last)
     found = what_if(chains, targets, value)
     weeks = max(days, 1) / 7
     order = [stage.name for stage in journey.stages if stage.name in found.shares]
@@ -137,7 +137,9 @@ def _journey_gain(
     )
 
 
-def _chains(connection: duckdb.DuckDBPyConnection, journey: Journey, first: date, last: date) -> list[Chain]:
+def chains_of(
+    connection: duckdb.DuckDBPyConnection, journey: Journey, first: date, last: date
+) -> list[Chain]:
     bounds = {"journey": journey.name, "first": first, "last": last}
     daily: dict[tuple[str, str], list[tuple[int, int, int]]] = {}
     for persona, stage, n, k, converted in connection.execute(
@@ -173,7 +175,7 @@ def _chains(connection: duckdb.DuckDBPyConnection, journey: Journey, first: date
     return chains
 
 
-def _targets(
+def targets_of(
     connection: duckdb.DuckDBPyConnection,
     journey: Journey,
     asked: Mapping[str, float | None],
@@ -226,7 +228,7 @@ def _rates(
     }
 
 
-def _money(
+def money_of_goal(
     connection: duckdb.DuckDBPyConnection, journey: Journey, first: date, last: date
 ) -> tuple[OrderValue | None, int, int]:
     """The order value, the conversions, and the days that have attempts."""
