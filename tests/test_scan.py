@@ -9,6 +9,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from detection.vanished import recorded_days
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
@@ -23,7 +24,6 @@ from models.reference import make_reference, reference_cells
 from models.slices import Bools, Floats, Slice, slice_of
 from models.smallest_drop import smallest_drop
 from models.traffic import foreign_traffic
-from models.vanished import recorded_days
 from models.windows import shifted, windowed
 
 FIRST = date(2026, 1, 5)

@@ -6,13 +6,13 @@ import json
 from datetime import date
 
 from detection.claims import Claim, NightView
+from detection.vanished import recorded_days
 from models.cohorts import CohortCube
 from models.detector import DetectorSettings, find_pain_points
 from models.finding import Finding
 from models.lifecycle import continue_findings, open_findings, silent
 from models.pain_point import PainPoint
 from models.slices import SliceSet
-from models.vanished import recorded_days
 
 JOURNEY, PERSONA = "shop", "default"
 DEPTH = 3

@@ -1,4 +1,7 @@
-"""Days on which an event was not recorded, for everyone or for one segment value: censoring, no failure."""
+"""Days on which an event was not recorded: what intermediate.tracking_breaks tells the program.
+
+The worlds of the benchmark have counts and no events, so here the mask is made from counts.
+"""
 
 from __future__ import annotations
 
