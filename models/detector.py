@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from models.cohorts import CohortCube, CountCube
+from models.consequences import is_consequence
 from models.detector_settings import DetectorSettings
 from models.evidence import benjamini_hochberg
 from models.finding import Finding, OpenFinding
@@ -74,9 +75,8 @@ def find_pain_points(
     gaps = [each.finding.p_value for scan in scans for each in scan.candidates if each.fall is None]
     quiet = max(sum(scan.standing_tests for scan in scans) - len(gaps), 0)
     q_values = iter(benjamini_hochberg(np.array(gaps + [1.0] * quiet)).tolist())
-    findings = []
-    explained: dict[tuple[Transition, str], Explained] = {}
-    for cube, scan in zip(cubes, scans, strict=True):
+    told_of: list[list[Candidate]] = []
+    for scan in scans:
         told = []
         for each in scan.candidates:
             if each.fall is None:
@@ -88,9 +88,14 @@ def find_pain_points(
                 is_sure = finding.p_value <= least
             costs = finding.lost_low > 0 or finding.kind in ("slow", "detour")
             if is_sure and costs and not finding.is_over:
-                findings.append(finding)
-                told.append(each)
-        for kind, known in _explained_by(scan, told).items():
+                told.append(replace(each, finding=finding))
+        told_of.append(told)
+    every = [each.finding for told in told_of for each in told]
+    findings = [each for each in every if not is_consequence(each, every)]
+    explained: dict[tuple[Transition, str], Explained] = {}
+    for cube, scan, told in zip(cubes, scans, told_of, strict=True):
+        kept = [each for each in told if not is_consequence(each.finding, every)]
+        for kind, known in _explained_by(scan, kept).items():
             explained[(cube.transition, kind)] = known
     bursts = {cube.transition: scan.bursts for cube, scan in zip(cubes, scans, strict=True)}
     ranked = sorted(findings, key=lambda each: -each.lost_low)
