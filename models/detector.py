@@ -91,10 +91,11 @@ def find_pain_points(
                 told.append(replace(each, finding=finding))
         told_of.append(told)
     every = [each.finding for told in told_of for each in told]
-    findings = [each for each in every if not is_consequence(each, every)]
+    findings = []
     explained: dict[tuple[Transition, str], Explained] = {}
     for cube, scan, told in zip(cubes, scans, told_of, strict=True):
         kept = [each for each in told if not is_consequence(each.finding, every)]
+        findings += [each.finding for each in kept]
         for kind, known in _explained_by(scan, kept).items():
             explained[(cube.transition, kind)] = known
     bursts = {cube.transition: scan.bursts for cube, scan in zip(cubes, scans, strict=True)}

@@ -157,4 +157,4 @@ def _write(connection: duckdb.DuckDBPyConnection) -> None:
     )
     for model in read_models("marts"):
         if model.name in ("marts.marks", "marts.pain_points"):
-            comment_on(connection, f"shown.{model.name}", "table", model)
+            comment_on(connection, f"shown.{model.name}", model)

@@ -52,7 +52,7 @@ def write_marts(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
             if name in made:
                 target = f"published.marts.{quoted(name)}"
                 connection.execute(f"create table {target} as select * from marts.{quoted(name)}")
-                comment_on(connection, target, "table", model)
+                comment_on(connection, target, model)
         connection.execute("checkpoint published")
     finally:
         connection.execute("detach published")

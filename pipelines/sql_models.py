@@ -133,10 +133,10 @@ def make_model(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
         raise SqlFailed(f"{model.path}: {error}") from error
 
 
-def comment_on(connection: duckdb.DuckDBPyConnection, target: str, kind: str, model: Model) -> None:
-    """Put the header of a model on a table or view as COMMENTs."""
+def comment_on(connection: duckdb.DuckDBPyConnection, target: str, model: Model) -> None:
+    """Put the header of a model on a published table as COMMENTs."""
     if model.comment:
-        connection.execute(f"comment on {kind} {target} is {literal(model.comment)}")
+        connection.execute(f"comment on table {target} is {literal(model.comment)}")
     present = {row[0] for row in connection.execute(f"describe {target}").fetchall()}
     comments = {name: text for name, text in model.column_comments.items() if name in present}
     for name in present - comments.keys():

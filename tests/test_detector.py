@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
@@ -10,11 +9,11 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 import pytest
+from detection.ours import remembered
 
 from models.cohort_table import cohort_cubes
 from models.cohorts import CohortCube
 from models.detector import DetectorSettings, Judgement, find_pain_points
-from models.finding import Finding
 from models.lifecycle import continue_findings, open_findings, silent
 from models.pain_point import PainPoint
 from models.slices import Bools, LeafValues
@@ -146,41 +145,6 @@ def test_small_numbers_say_nothing() -> None:
     assert judge(cube, ideal=0.9).findings == ()
 
 
-def pain_point(finding: Finding, identity: str, status: str, first_seen: date, night: date) -> PainPoint:
-    return PainPoint(
-        pain_point_id=identity,
-        kind=finding.kind,
-        journey=finding.journey,
-        persona=finding.persona,
-        stage=finding.stage,
-        next_stage=finding.next_stage,
-        segment=finding.segment,
-        segment_filter="",
-        status=status,
-        first_seen=first_seen,
-        started_on=finding.started_on,
-        last_seen=night,
-        attempts=finding.attempts,
-        observed=finding.observed,
-        expected=finding.expected,
-        ideal=finding.ideal,
-        lost_conversions=finding.lost_conversions,
-        lost_low=finding.lost_low,
-        lost_high=finding.lost_high,
-        lost_per_week=finding.lost_per_week,
-        lost_value=None,
-        currency="EUR",
-        q_value=finding.q_value,
-        owner=None,
-        headline="",
-        evidence=json.dumps(finding.evidence()),
-        sql="",
-        lost_value_low=None,
-        lost_value_high=None,
-        provisional=False,
-    )
-
-
 def live(cube: CohortCube, nights: range) -> dict[int, list[PainPoint]]:
     """Judge one night after the other, as the detect step does."""
     standing: list[PainPoint] = []
@@ -192,7 +156,7 @@ def live(cube: CohortCube, nights: range) -> dict[int, list[PainPoint]]:
         continued = continue_findings(judgement.findings, standing, night)
         rest = silent(standing, continued, judgement.explained, night)
         standing = [
-            pain_point(each.finding, each.pain_point_id, each.status, each.first_seen, night)
+            remembered(each.finding, each.pain_point_id, each.status, each.first_seen, night)
             for each in continued
         ] + rest
         history[day] = standing

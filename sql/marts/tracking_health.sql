@@ -8,19 +8,10 @@ with daily as (
     select * from intermediate.source_days
 ),
 missing_days as (
-    select
-        b.source, c.day, 'day_missing' as check_name, 'broken' as status,
+    select distinct
+        source, source_day as day, 'day_missing' as check_name, 'broken' as status,
         'no data has landed for this day, though days before and after it have' as detail
-    from (
-        select source, min(day) as first_day, max(day) as last_day
-        from lake.days
-        where not coalesce(is_to_come, false)
-        group by source
-    ) as b
-    inner join config.sources as k on b.source = k.source and k.kind in ('ga4', 'mixpanel')
-    inner join config.calendar as c on c.day between b.first_day and b.last_day
-    left join lake.days as l on b.source = l.source and c.day = l.day
-    where l.day is null
+    from intermediate.tracking_missing_days
 ),
 partial_days as (
     select

@@ -38,7 +38,7 @@ class Ours:
         continued = continue_findings(judgement.findings, self._standing, night)
         rest = silent(self._standing, continued, judgement.explained, night)
         tonight = [
-            _remembered(each.finding, each.pain_point_id, each.status, each.first_seen, night)
+            remembered(each.finding, each.pain_point_id, each.status, each.first_seen, night)
             for each in continued
         ]
         self._standing = tonight + rest
@@ -79,7 +79,8 @@ def cohort_cubes(view: NightView) -> list[CohortCube]:
     ]
 
 
-def _remembered(finding: Finding, identity: str, status: str, first_seen: date, night: date) -> PainPoint:
+def remembered(finding: Finding, identity: str, status: str, first_seen: date, night: date) -> PainPoint:
+    """A finding as the state of the next night remembers it: what no scan asks for is left out."""
     return PainPoint(
         pain_point_id=identity,
         kind=finding.kind,
