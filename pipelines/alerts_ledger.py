@@ -8,14 +8,21 @@ from datetime import UTC, date, datetime
 import duckdb
 
 from pipelines.alerts_choice import News, Told
+from pipelines.state_tables import make_state_table
+
+_COLUMNS = {
+    "night": "date",
+    "receiver": "varchar",
+    "about": "varchar",
+    "subject": "varchar",
+    "what": "varchar",
+    "sent_at": "timestamp",
+}
 
 
 def make_ledger(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the table where it is missing."""
-    connection.execute(
-        "create table if not exists state.alerts_sent (night date, receiver varchar, about varchar, "
-        "subject varchar, what varchar, sent_at timestamp)"
-    )
+    make_state_table(connection, "alerts_sent", _COLUMNS)
 
 
 def told_before(
@@ -53,6 +60,6 @@ def remember_told(
     now = datetime.now(UTC).replace(tzinfo=None)
     for each in news:
         connection.execute(
-            "insert into state.alerts_sent values (?, ?, ?, ?, ?, ?)",
+            f"insert into state.alerts_sent ({', '.join(_COLUMNS)}) values (?, ?, ?, ?, ?, ?)",
             [night, receiver, about, each.subject, each.what, now],
         )

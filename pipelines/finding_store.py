@@ -13,6 +13,7 @@ import pandas as pd
 from models.pain_point import PainPoint
 from pipelines.mark_store import make_mark_state
 from pipelines.sql_models import build_models, read_models
+from pipelines.state_tables import make_state_table
 
 _TYPES = {
     "str": "varchar",
@@ -24,23 +25,32 @@ _TYPES = {
     "float | None": "double",
     "bool": "boolean",
 }
+_NOTES = {"night": "date"} | dict.fromkeys(
+    ("kind", "journey", "persona", "stage", "next_stage", "segment", "note"), "varchar"
+)
+RUNS = {
+    "run_id": "varchar",
+    "started_at": "timestamp",
+    "finished_at": "timestamp",
+    "from_day": "date",
+    "to_day": "date",
+    "status": "varchar",
+    "events": "bigint",
+    "seconds": "double",
+    "version": "varchar",
+    "config_hash": "varchar",
+    "data_as_of": "date",
+}
 COLUMNS = tuple(field.name for field in fields(PainPoint))
 
 
 def make_state(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the state tables where they are missing."""
-    columns = ", ".join(f"{field.name} {_TYPES[str(field.type)]}" for field in fields(PainPoint))
-    connection.execute(f"create table if not exists state.pain_point_history (night date, {columns})")
-    connection.execute(
-        "create table if not exists state.notes (night date, kind varchar, journey varchar, "
-        "persona varchar, stage varchar, next_stage varchar, segment varchar, note varchar)"
-    )
-    connection.execute(
-        "create table if not exists state.runs (run_id varchar, started_at timestamp, "
-        "finished_at timestamp, from_day date, to_day date, status varchar, events bigint, "
-        "seconds double, version varchar, config_hash varchar, data_as_of date)"
-    )
-    connection.execute("create table if not exists state.nights (night date)")
+    findings = {field.name: _TYPES[str(field.type)] for field in fields(PainPoint)}
+    make_state_table(connection, "pain_point_history", {"night": "date"} | findings)
+    make_state_table(connection, "notes", _NOTES)
+    make_state_table(connection, "runs", RUNS)
+    make_state_table(connection, "nights", {"night": "date"})
     make_mark_state(connection)
 
 
@@ -91,7 +101,10 @@ def save_night(connection: duckdb.DuckDBPyConnection, night: date, pain_points: 
     connection.execute("insert into state.nights values (?)", [night])
     marks = ", ".join("?" * (len(COLUMNS) + 1))
     for each in pain_points:
-        connection.execute(f"insert into state.pain_point_history values ({marks})", [night, *astuple(each)])
+        connection.execute(
+            f"insert into state.pain_point_history (night, {', '.join(COLUMNS)}) values ({marks})",
+            [night, *astuple(each)],
+        )
     connection.execute("commit")
 
 
@@ -101,7 +114,7 @@ def save_notes(connection: duckdb.DuckDBPyConnection, night: date, notes: list[d
     names = ("kind", "journey", "persona", "stage", "next_stage", "segment", "note")
     for note in notes:
         connection.execute(
-            "insert into state.notes values (?, ?, ?, ?, ?, ?, ?, ?)",
+            f"insert into state.notes ({', '.join(_NOTES)}) values (?, ?, ?, ?, ?, ?, ?, ?)",
             [night, *(note[name] for name in names)],
         )
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 
+from pipelines.state_tables import make_state_table
 from pipelines.warehouse import literal
 
 
@@ -38,14 +39,21 @@ _COLUMNS = "pain_point_id, mark, marked_at, mark_until, mark_note, fixed_on"
 
 def make_mark_state(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the tables of marks where they are missing."""
-    connection.execute(
-        "create table if not exists state.marks (mark_number bigint, pain_point_id varchar, mark varchar, "
-        "marked_at timestamp, mark_until date, mark_note varchar, fixed_on date)"
+    make_state_table(
+        connection,
+        "marks",
+        {
+            "mark_number": "bigint",
+            "pain_point_id": "varchar",
+            "mark": "varchar",
+            "marked_at": "timestamp",
+            "mark_until": "date",
+            "mark_note": "varchar",
+            "fixed_on": "date",
+        },
     )
-    connection.execute(
-        "create table if not exists state.fix_reviews (pain_point_id varchar, fix_verdict varchar, "
-        "fix_evidence varchar)"
-    )
+    reviews = dict.fromkeys(("pain_point_id", "fix_verdict", "fix_evidence"), "varchar")
+    make_state_table(connection, "fix_reviews", reviews)
 
 
 def add_mark(connection: duckdb.DuckDBPyConnection, mark: Mark) -> None:
@@ -72,7 +80,7 @@ def save_fix_reviews(connection: duckdb.DuckDBPyConnection, reviews: Sequence[Fi
     connection.execute("delete from state.fix_reviews")
     for each in reviews:
         connection.execute(
-            "insert into state.fix_reviews values (?, ?, ?)",
+            "insert into state.fix_reviews (pain_point_id, fix_verdict, fix_evidence) values (?, ?, ?)",
             [each.pain_point_id, each.fix_verdict, each.fix_evidence],
         )
 

@@ -8,11 +8,18 @@ from pathlib import Path
 import duckdb
 
 from pipelines.errors import PainpointsError
+from pipelines.layout_version import LAYOUT
 from pipelines.sql_models import comment_on, read_models
+from pipelines.version import VERSION
 from pipelines.warehouse import literal, quoted
 
 # The oldest storage format of DuckDB 1.2: analysts' tools are 1.x, which cannot open the format of 2.0.
 STORAGE_VERSION = "v1.2.0"
+_ABOUT = (
+    ("table", "layout", "One row: which program wrote this file."),
+    ("column", "layout.layout", "number of the layout of the workspace; programs know those up to their own"),
+    ("column", "layout.program", "version of the program"),
+)
 
 
 def publish(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
@@ -36,7 +43,7 @@ def publish(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
 
 
 def write_marts(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """One self-contained DuckDB file with every mart as a commented table."""
+    """One self-contained DuckDB file with every mart as a commented table, and its layout in ``about``."""
     connection.execute(f"attach {literal(path)} as published (storage_version {literal(STORAGE_VERSION)})")
     try:
         connection.execute("create schema published.marts")
@@ -53,6 +60,13 @@ def write_marts(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
                 target = f"published.marts.{quoted(name)}"
                 connection.execute(f"create table {target} as select * from marts.{quoted(name)}")
                 comment_on(connection, target, model)
+        connection.execute("create schema published.about")
+        connection.execute(
+            "create table published.about.layout as select ?::integer as layout, ?::varchar as program",
+            [LAYOUT, VERSION],
+        )
+        for kind, name, text in _ABOUT:
+            connection.execute(f"comment on {kind} published.about.{name} is {literal(text)}")
         connection.execute("checkpoint published")
     finally:
         connection.execute("detach published")

@@ -116,6 +116,19 @@ def _gather(connection: duckdb.DuckDBPyConnection, staging: Staging, paths: Iter
         replace_table(connection, f"lake.{staging.gathered}_rows", staging.schema, [])
         query = f"select * from lake.{staging.gathered}_rows"
     else:
-        columns = ", ".join(quoted(name) for name in staging.schema.names)
-        query = f"select {columns} from read_parquet({file_list(files)}, union_by_name = true)"
+        query = (
+            f"select {_columns(connection, staging, files)} "
+            f"from read_parquet({file_list(files)}, union_by_name = true)"
+        )
     connection.execute(f"create or replace view lake.{staging.gathered} as {query}")
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, staging: Staging, files: Sequence[Path]) -> str:
+    """All columns of staged rows; one that came after every one of ``files`` was staged is NULL."""
+    replace_table(connection, f"lake.{staging.gathered}_rows", staging.schema, [])
+    kinds = connection.execute(f"describe lake.{staging.gathered}_rows").fetchall()
+    described = f"describe select * from read_parquet({file_list(files)}, union_by_name = true)"
+    present = {row[0] for row in connection.execute(described).fetchall()}
+    return ", ".join(
+        quoted(name) if name in present else f"null::{kind} as {quoted(name)}" for name, kind, *_ in kinds
+    )

@@ -29,7 +29,7 @@ from pipelines.failed_sources import (
     run_status,
     tell_failed,
 )
-from pipelines.finding_store import built_recipe, make_state, make_state_marts, mark_built
+from pipelines.finding_store import RUNS, built_recipe, make_state, make_state_marts, mark_built
 from pipelines.fix_review import review_fixes
 from pipelines.journey_tables import build_tables
 from pipelines.mark_store import bring_back_marks
@@ -229,7 +229,7 @@ def _remember_run(connection: duckdb.DuckDBPyConnection, workspace: Workspace, s
         "from intermediate.horizons as h cross join config.settings as s"
     ).fetchall()[0][0]
     connection.execute(
-        "insert into state.runs values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"insert into state.runs ({', '.join(RUNS)}) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             run_id,
             started.replace(tzinfo=None),

@@ -18,6 +18,8 @@ from connectors.patience import Patience
 from models.journey import Journey
 from models.journey_file import JourneyError, read_journeys
 from pipelines.errors import ConfigError, WorkspaceBusy
+from pipelines.layout_migrations import bring_up_to_date
+from pipelines.layout_version import refuse_newer
 from pipelines.settings import CONFIG_FILE, Settings, read_settings
 from pipelines.source_settings import LiveSource
 
@@ -107,7 +109,10 @@ class Workspace:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the workspace for one run. Raises WorkspaceBusy when another has it."""
+        """Hold the workspace for one run; one of an older layout is migrated first.
+
+        Raises WorkspaceBusy when another run has it, LayoutTooNew when a newer program wrote it.
+        """
         path = self.root / ".painpoints.lock"
         try:
             opened = path.open("a+")
@@ -129,6 +134,7 @@ class Workspace:
             file.truncate(0)
             file.write(str(os.getpid()))
             file.flush()
+            bring_up_to_date(self.root)
             yield  # closing the file frees the lock, also when the process dies
 
 
@@ -147,7 +153,11 @@ def _counted_sources(kinds: dict[str, str]) -> tuple[str, ...]:
 
 
 def open_workspace(root: Path, clock: Clock = utc_now, patience: Patience = DEFAULT_PATIENCE) -> Workspace:
-    """The workspace at ``root``; its config is read at once. Raises ConfigError."""
+    """The workspace at ``root``; its config is read at once.
+
+    Raises ConfigError, LayoutTooNew or LayoutUnknown.
+    """
+    refuse_newer(root.resolve())
     workspace = Workspace(root.resolve(), clock, patience)
     workspace.settings  # noqa: B018 - reading it here makes a wrong folder fail first
     return workspace
