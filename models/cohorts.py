@@ -54,6 +54,10 @@ class CountCube:
     def slice_of(self, conditions: Conditions) -> Slice:
         return slice_of(self.columns, self.leaf_values, conditions)
 
+    def without(self, cells: Bools) -> CountCube:
+        """The counts without what happened in some cells (leaves, days)."""
+        return replace(self, share=np.where(cells, 0, self.share)) if cells.any() else self
+
 
 @dataclass(frozen=True)
 class Slower:

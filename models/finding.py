@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
 
@@ -55,7 +56,8 @@ class Finding:
     ``attempts`` are those who came and ``successes`` those who came within ``prompt_age`` days;
     ``seconds`` and ``usual_seconds`` are the mean times to the next stage, where they are known. Of a
     detour ``successes`` are the attempts that made it: ``measure`` says which (looped, skipped,
-    backtracked). ``gap`` is the relative shortfall of the good outcomes.
+    backtracked). ``gap`` is the relative shortfall of the good outcomes; ``left_out`` how many of its days
+    are campaign or holiday days that the calendar names.
     """
 
     kind: Kind
@@ -93,6 +95,7 @@ class Finding:
     usual_seconds: float | None = None
     measure: str | None = None
     gap: float | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def transition(self) -> tuple[str, str, str, str]:
@@ -142,6 +145,8 @@ class Finding:
 
     def _further_evidence(self) -> dict[str, Any]:
         told: dict[str, Any] = {} if self.gap is None else {"gap": round(self.gap, 4)}
+        if self.left_out:
+            told["days_left_out"] = dict(self.left_out)
         if self.measure is not None:
             told["measure"] = self.measure
         if self.prompt_age is None:

@@ -7,6 +7,7 @@ import math
 import numpy as np
 from scipy import stats
 
+from models.campaign_calendar import named_cells
 from models.cohorts import CohortCube
 from models.detector_settings import DetectorSettings
 from models.reference import make_reference, reference_cells
@@ -22,10 +23,11 @@ def smallest_drop(cube: CohortCube, settings: DetectorSettings, transitions: int
 
     The drop at which the scan's own test, at its own level among ``transitions``, has that power.
     """
-    cells = reference_cells(cube.trials.shape, cube.observed, [])
+    named = named_cells(cube, settings.calendar)
+    cells = reference_cells(cube.trials.shape, cube.observed & ~named, [])
     if cells is None:
         return None
-    counts = cube.counts(cube.delays(cells))
+    counts = cube.counts(cube.delays(cells)).without(named)
     whole = SliceSet.of([cube.slice_of(())])
     reference = make_reference(counts, whole, cells)
     window = min(WEEKS, reference.tested_days)

@@ -89,11 +89,19 @@ def as_detour(finding: Finding, measure: str | None) -> Finding:
 
 
 def loss_of_fall(
-    cube: CohortCube, counts: CountCube, reference: Reference, fall: Shortfall, delays: Floats
+    cube: CohortCube,
+    counts: CountCube,
+    reference: Reference,
+    fall: Shortfall,
+    delays: Floats,
+    left_out: Bools,
 ) -> Loss:
-    """The loss of a fall, of everyone who could have come by the night, the newest day included."""
+    """The loss of a fall, of everyone who could have come by the night, the newest day included.
+
+    Of the cells ``left_out`` (leaves, days) nobody knows what was to be expected: no loss is counted there.
+    """
     since = np.array([day >= fall.started for day in cube.days])
-    cells = fall.slice.leaves[:, None] & since[None, :]
+    cells = fall.slice.leaves[:, None] & since[None, :] & ~left_out
     exposed = cube.counts(delays, settle=0).exposure
     seen = (counts.exposure * reference.rates)[cells].sum()
     whole = (exposed * reference.rates)[cells].sum()

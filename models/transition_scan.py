@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 
 from models.baseline import PRIOR_SHOCK
+from models.campaign_calendar import days_left_out, named_cells
 from models.carrying import SAME_START, older_of
 from models.cohorts import CohortCube, CountCube, Family, Slower
 from models.detector_settings import DetectorSettings
@@ -60,18 +61,21 @@ def scan_transition(
     """Scan one cube; ``transitions`` is how many are scanned, ``ideal`` the conversion there should be.
 
     Slow-downs come first: who is late is not missing yet. Standing gaps come last, in what no fall explains.
+    Who reached the stage on a named day of the calendar is no past and no evidence; arrivals on such a day
+    of people who reached it earlier count as ever.
     """
     opened = [
         OpenCells(cube.slice_of(each.conditions).leaves, (each.started_on - cube.days[0]).days)
         for each in earlier
         if each.started_on is not None and not each.is_resolved
     ]
-    cells = reference_cells(cube.trials.shape, cube.observed, opened)
+    named = named_cells(cube, settings.calendar)
+    cells = reference_cells(cube.trials.shape, cube.observed & ~named, opened)
     delays = cube.delays(np.ones_like(cube.observed) if cells is None else cells)
     explained: Bools = np.zeros(cube.trials.shape, dtype=np.bool_)
     exclusions: list[Exclusion] = []
     candidates: list[Candidate] = []
-    counts = cube.counts(delays)
+    counts = cube.counts(delays).without(named)
     reference = None
     families: dict[str, tuple[CountCube, Reference | None]] = {}
     bursts: tuple[Burst, ...] = ()
@@ -80,10 +84,11 @@ def scan_transition(
         masked, bursts = foreign_traffic(counts, partial(_usual_rates, counts, slices, cells), slices)
         if masked.any():
             cells = cells & ~masked
+        masked = masked | named
         slower: list[Slower] = []
         punctual = cube.punctual(delays)
         if punctual is not None:
-            punctual = _without(punctual, masked)
+            punctual = punctual.without(masked)
             late, past = _family(cube, punctual, slices, cells, delays, earlier, settings, transitions, None)
             families["slow"] = punctual, past
             candidates += late
@@ -96,15 +101,17 @@ def scan_transition(
                 for each in late
                 if each.fall is not None
             ]
-        counts = _without(cube.counts(delays, slower=slower), masked)
+        counts = cube.counts(delays, slower=slower).without(masked)
         falls, reference = _family(cube, counts, slices, cells, delays, earlier, settings, transitions, ideal)
         candidates += falls
         for measure in cube.turns:
-            turned = _without(cube.turned(measure), masked)
+            turned = cube.turned(measure).without(masked)
             detours, past = _family(cube, turned, slices, cells, delays, earlier, settings, transitions, None)
             families[measure] = turned, past
             candidates += detours
-        mix = mix_shift(counts, reference, cells)
+        # a campaign brings others for its days; where it is only some people's, the shares would shift by it
+        on_usual_days = replace(counts, trials=counts.trials * ~named.any(axis=0))
+        mix = mix_shift(on_usual_days, reference, cells)
         for fall in (each.fall for each in falls if each.fall is not None):
             explained |= fall.cells
             exclusions.append((fall.slice.conditions, fall.started))
@@ -142,7 +149,7 @@ def scan_transition(
                 excluded=(*exclusions, *((each.conditions, None) for each in gap.already_found)),
                 older=older_of(cube, "below_ideal", gap.slice, None, earlier),
             )
-            candidates.append(Candidate(finding, None))
+            candidates.append(Candidate(_with_calendar(finding, settings), None))
     families["regression"] = counts, reference
     return TransitionScan(tuple(candidates), int(ideal is not None), families, bursts, mix)
 
@@ -188,12 +195,15 @@ def _family(
             fall = shortfall_of(
                 counts, reference, reference.rates, slices, fall.slice, known, fall.log_p, since=early
             )
+        loss = NO_LOSS
+        if kind == "regression":
+            loss = loss_of_fall(cube, counts, reference, fall, delays, named_cells(cube, settings.calendar))
         finding = finding_of(
             cube,
             counts,
             kind,
             fall,
-            loss=loss_of_fall(cube, counts, reference, fall, delays) if kind == "regression" else NO_LOSS,
+            loss=loss,
             started=fall.started,
             ideal=ideal,
             recent=recent_counts(counts, reference.rates, fall.slice, RECENT_DAYS, fall.started),
@@ -211,14 +221,14 @@ def _family(
             )
         if kind == "detour":
             finding = as_detour(finding, counts.measure)
-        candidates.append(Candidate(finding, fall))
+        candidates.append(Candidate(_with_calendar(finding, settings), fall))
     return candidates, reference
+
+
+def _with_calendar(finding: Finding, settings: DetectorSettings) -> Finding:
+    days = finding.first_day, finding.last_day
+    return replace(finding, left_out=days_left_out(settings.calendar, finding.conditions, *days))
 
 
 def _usual_rates(counts: CountCube, slices: SliceSet, cells: Bools) -> Floats:
     return make_reference(counts, slices, cells).rates
-
-
-def _without(counts: CountCube, cells: Bools) -> CountCube:
-    """The counts without what happened in some cells (leaves, days)."""
-    return replace(counts, share=np.where(cells, 0, counts.share)) if cells.any() else counts

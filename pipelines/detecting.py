@@ -36,9 +36,11 @@ from pipelines.finding_store import (
     save_night,
     save_notes,
 )
-from pipelines.night_notes import notes_of
+from pipelines.night_notes import calendar_notes, notes_of
 from pipelines.sql_models import Progress
 from pipelines.workspace import Workspace
+
+STAYS_AT = 10.0  # times alpha: a finding that is told stays on weaker evidence than it came on
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,14 @@ def detect_nights(
     journeys = _journeys(connection, workspace)
     night = max(each.horizon_day for each in journeys)
     settings = workspace.settings.detection
-    detector = DetectorSettings(settings.false_discovery_rate, settings.margin)
+    columns_of = {field: column for column, field in segment_columns(workspace.journeys).items()}
+    detector = DetectorSettings(
+        settings.false_discovery_rate,
+        settings.margin,
+        settings.alpha,
+        min(STAYS_AT * settings.alpha, 0.5),
+        tuple(each.named_days(columns_of) for each in settings.calendar),
+    )
     ideals = _ideals(workspace.journeys)
     slices = {cube.transition: cube.slices(SEGMENT_DEPTH) for each in journeys for cube in each.cubes}
     forget_nights_after(connection, night)  # a source that came later may end earlier
@@ -95,6 +104,7 @@ def detect_nights(
         save_night(connection, each, standing)
     shown = f"{nights[0]} to {nights[-1]}" if len(nights) > 1 else f"{nights[0]}"
     progress(f"judged {len(nights)} nights, {shown}: {sum(p.is_open for p in standing)} open pain points")
+    notes += calendar_notes(detector.calendar, [each.journey.name for each in journeys], night)
     save_notes(connection, night, notes + _quiet_stages(journeys, standing, night, detector))
     make_state_marts(connection)
     return nights

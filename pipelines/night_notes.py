@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 
+from models.campaign_calendar import NamedDays, left_out_text
 from models.detector import Judgement, Transition
 from models.headline import percent, spoken_segment
+from models.reference import BASELINE_DAYS, TESTED_DAYS
 from models.slices import Conditions, Slice
 
 TOLD_FOR = timedelta(days=21)
+LOOKS_AT = timedelta(days=TESTED_DAYS + BASELINE_DAYS - 1)
 
 
 def notes_of(judgement: Judgement, night: date) -> list[dict[str, object]]:
@@ -41,6 +45,38 @@ def notes_of(judgement: Judgement, night: date) -> list[dict[str, object]]:
                 f"{percent(mix.share_now)}",
             )
         )
+    return notes
+
+
+def calendar_notes(
+    calendar: Sequence[NamedDays], journeys: Sequence[str], night: date
+) -> list[dict[str, object]]:
+    """For each journey the named periods that lie in the days a night looks at, up to ``night``."""
+    notes: list[dict[str, object]] = []
+    for each in calendar:
+        first, last = max(each.first, night - LOOKS_AT), min(each.last, night)
+        if first > last:
+            continue
+        days = (last - first).days + 1
+        when = f"{first:%-d %B %Y}" if days == 1 else f"{first:%-d %B} to {last:%-d %B %Y}"
+        text = (
+            f"{left_out_text({each.name: days})}{spoken_segment(each.conditions)} ({when}): "
+            "neither judged nor part of the past that a night is held against"
+        )
+        if each.note:
+            text += f"; {each.note}"
+        notes += [
+            {
+                "kind": "calendar",
+                "journey": journey,
+                "persona": None,
+                "stage": None,
+                "next_stage": None,
+                "segment": Slice.name_of(each.conditions),
+                "note": text,
+            }
+            for journey in journeys
+        ]
     return notes
 
 

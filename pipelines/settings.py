@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
 from models.journey import Rule
 from pipelines.alerts_settings import AlertSettings
+from pipelines.calendar_settings import CalendarSettings
 from pipelines.errors import ConfigError
 from pipelines.exclusion import BUILT_IN, ExcludeRule, Excludes, parse_excluded
 from pipelines.source_settings import (
@@ -49,13 +50,16 @@ class DetectionSettings(Frozen):
     """How findings are judged; CONTRIBUTING.md says where the numbers come from.
 
     ``false_discovery_rate`` is the level of the Benjamini-Hochberg procedure of one night,
-    ``margin`` the relative shortfall that is too small to matter, ``replay_nights`` how many past
-    nights are judged on the first connection.
+    ``margin`` the relative shortfall that is too small to matter, ``alpha`` the p-value, over all that is
+    scanned in a night, below which a fall is told, ``replay_nights`` how many past nights are judged on
+    the first connection. ``calendar`` are campaign and holiday days, which are left out.
     """
 
     false_discovery_rate: float = Field(default=0.0005, gt=0, lt=0.5)
     margin: float = Field(default=0.02, ge=0, lt=0.5)
+    alpha: float = Field(default=0.002, gt=0, lt=0.5)
     replay_nights: int = Field(default=45, ge=0, le=400)
+    calendar: tuple[CalendarSettings, ...] = ()
 
 
 class ExcludeRuleSettings(Frozen):
@@ -119,7 +123,7 @@ def read_settings(path: Path) -> Settings:
     try:
         return parse_settings(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: this is not TOML: {error}") from error
+        raise ConfigError(_not_toml(path, text, str(error))) from error
     except ValidationError as error:
         first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
         keys = [str(key) for key in first["loc"] if key not in SOURCE_TYPES or key in first["loc"][:2]]
@@ -167,14 +171,27 @@ def _describe(path: Path, text: str, keys: list[str], kind: str, message: str) -
     return f"{path}, line {_line_of(text, keys)}, {'.'.join(keys)}: {what}"
 
 
+def _not_toml(path: Path, text: str, message: str) -> str:
+    where = re.search(r"\(at line (\d+)", message)
+    line = text.splitlines()[int(where[1]) - 1] if where and int(where[1]) <= len(text.splitlines()) else ""
+    key = re.match(r"\s*([\w\"'.-]+)\s*=", line)
+    if "date" not in message.lower() or where is None or key is None:
+        return f"{path}: this is not TOML: {message}"
+    return f"{path}, line {where[1]}, {key[1]}: there is no such day; write for example 2026-11-27"
+
+
 def _line_of(text: str, keys: list[str]) -> int:
     """The line (from 1) where the deepest of ``keys`` stands; tomllib keeps no positions."""
     section: list[str] = []
+    tables: dict[tuple[str, ...], int] = {}
     best, depth = 1, 0
     for number, line in enumerate(text.splitlines(), 1):
         header = re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line)
         if header:
             section = [part.strip().strip("\"'") for part in header[1].split(".")]
+            if line.lstrip().startswith("[["):
+                tables[tuple(section)] = tables.get(tuple(section), -1) + 1
+                section = [*section, str(tables[tuple(section)])]
             here = section
         else:
             key = re.match(r"\s*([\w\"'.-]+)\s*=", line)

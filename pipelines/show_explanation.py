@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.syntax import Syntax
 from rich.text import Text
 
+from models.campaign_calendar import left_out_text
 from models.headline import percent
 from pipelines.explain_instead import Deed, Instead
 from pipelines.explain_siblings import SiblingTable
@@ -43,10 +44,13 @@ def explanation(each: Explanation) -> None:
         "how sure": f"q = {row['q_value']:.1e}"
         + (", provisional: little history" if row["provisional"] else ""),
         "cost": each.assumption if row["kind"] == "slow" else f"{loss_text(row)}; {each.assumption}",
+        "left out": left_out_text(evidence.get("days_left_out", {})).removesuffix(" left out"),
         "owner": row["owner"] or "nobody is named in the journey file",
         "tasks": "; ".join(each.tasks) or "none in the journey file",
     }
     for name, text in facts.items():
+        if name == "left out" and not text:
+            continue
         text_line(console, str(text), 10, first=Text(name, "cyan"))
     for line in mark_lines(row):
         text_line(console, line, 10, first=Text("mark", "cyan"))

@@ -20,7 +20,7 @@ from typer.main import get_command
 
 from connectors.shop import generate_shop
 from models.journey_file import parse_journey
-from pipelines import alerts_settings, settings, source_settings
+from pipelines import alerts_settings, calendar_settings, settings, source_settings
 from pipelines.cli import app
 from pipelines.settings import parse_settings
 
@@ -116,7 +116,7 @@ def test_the_config_is_read() -> None:
 def test_every_key_of_the_config_is_documented() -> None:
     kinds = [
         each
-        for module in (settings, source_settings, alerts_settings)
+        for module in (settings, source_settings, alerts_settings, calendar_settings)
         for each in vars(module).values()
         if isinstance(each, type) and issubclass(each, BaseModel) and each.__module__ == module.__name__
     ]
