@@ -39,8 +39,8 @@ def cohort_cubes(
         if not len(group):
             continue
         days = tuple(each.date() for each in pd.date_range(first, last))
-        texts = [_texts(group[column]) for column in columns]
-        rows, leaves = _leaves(texts, len(group))
+        texts = [segment_texts(group[column]) for column in columns]
+        rows, leaves = leaves_of_rows(texts, len(group))
         places = (dates - first).dt.days.to_numpy()
         ages = group["age_days"].to_numpy(float, na_value=np.nan)
         came = ~np.isnan(ages)
@@ -75,7 +75,7 @@ def cohort_cubes(
     return made
 
 
-def _leaves(texts: list[np.ndarray], count: int) -> tuple[np.ndarray, LeafValues]:
+def leaves_of_rows(texts: list[np.ndarray], count: int) -> tuple[np.ndarray, LeafValues]:
     """The place of each row's leaf, and the leaves in order."""
     if not texts:
         return np.zeros(count, dtype=np.int64), ((),)
@@ -85,7 +85,8 @@ def _leaves(texts: list[np.ndarray], count: int) -> tuple[np.ndarray, LeafValues
     return np.array([numbers[key] for key in keys], dtype=np.int64), leaves
 
 
-def _texts(column: pd.Series[Any]) -> np.ndarray:
+def segment_texts(column: pd.Series[Any]) -> np.ndarray:
+    """A column's values as the text that segments know them by; None where nothing is known."""
     # of each value once; a mapped column would take on a type of pandas' choice, with another kind of NULL
     codes, values = pd.factorize(column, use_na_sentinel=False)
     return np.array([_text(value) for value in values], dtype=object)[codes]

@@ -201,6 +201,13 @@ class CohortCube:
         counts = self._family("detour", self.trials, np.maximum(good, 0), is_over.astype(float))
         return replace(counts, measure=measure)
 
+    def felt(self, measure: str, settle: int = SETTLE_DAYS) -> CountCube:
+        """Of recordings or answers, those that were not bad; each is over on its own day."""
+        is_there = self.observed & (np.arange(len(self.days)) < len(self.days) - settle)[None, :]
+        good = np.where(is_there, self.trials - self.turns[measure], 0)
+        counts = self._family("friction", self.trials, np.maximum(good, 0), is_there.astype(float))
+        return replace(counts, measure=measure)
+
     def mean_seconds(self, cells: Bools) -> float | None:
         """Mean time from a to b of the arrivals in some cells (leaves, days), None where it is not known."""
         arrived = self.advanced[cells].sum()

@@ -21,6 +21,18 @@ def is_consequence(finding: Finding, told: Sequence[Finding]) -> bool:
     )
 
 
+def falls_beside(friction: Finding, told: Sequence[Finding]) -> list[Finding]:
+    """The falls of conversion that a rise of friction goes with: it is their evidence, and they are its cost.
+
+    Both stay: the recordings say what the people who cannot go on do there.
+    """
+    return [
+        each
+        for each in told
+        if each.kind == "regression" and friction.kind == "friction" and _goes_with(friction, each)
+    ]
+
+
 def _goes_with(detour: Finding, fall: Finding) -> bool:
     if (detour.journey, detour.persona) != (fall.journey, fall.persona):
         return False

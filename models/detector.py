@@ -11,14 +11,15 @@ from models.cohorts import CohortCube, CountCube
 from models.consequences import is_consequence
 from models.detector_settings import DetectorSettings
 from models.evidence import benjamini_hochberg
-from models.finding import Finding, OpenFinding
+from models.finding import Finding, Kind, OpenFinding
+from models.friction_scan import friction_scans, scan_friction
 from models.mix_shift import MixShift
 from models.scan import explain_away
 from models.slices import Bools, Floats, SliceSet
 from models.traffic import Burst
 from models.transition_scan import Candidate, TransitionScan, scan_transition
 
-__all__ = ["DetectorSettings", "Explained", "Judgement", "find_pain_points"]
+__all__ = ["DetectorSettings", "Explained", "Judgement", "find_pain_points", "scans_of_night"]
 
 SEGMENT_DEPTH = 3
 MEMORY_DAYS = 120  # of the past are looked at: the baseline of a finding open for weeks, and its days
@@ -54,22 +55,31 @@ def find_pain_points(
     open_findings: Sequence[OpenFinding],
     settings: DetectorSettings,
     slices: Mapping[tuple[str, str, str, str], SliceSet] | None = None,
+    friction: Sequence[CohortCube] = (),
 ) -> Judgement:
     """The findings of one night.
 
     ``cubes`` end with the night; ``ideals`` maps (journey, persona, stage b) to the ideal conversion at
     b. ``slices`` may be given, per transition, to spare making them again for every night of a replay.
+    ``friction`` are cubes of recordings and answers (models.friction_table), which end with the night too.
     """
+    tests = scans_of_night(cubes, friction)
     scans = [
         scan_transition(
             cube,
             slices[cube.transition] if slices is not None else cube.slices(SEGMENT_DEPTH),
             ideals.get((cube.journey, cube.persona, cube.next_stage)),
-            [each for each in open_findings if each.transition == cube.transition],
+            _earlier(open_findings, cube),
             settings,
-            len(cubes),
+            tests,
         )
         for cube in cubes
+    ]
+    scans += [
+        scan_friction(
+            cube, cube.slices(SEGMENT_DEPTH), _earlier(open_findings, cube, "friction"), settings, tests
+        )
+        for cube in friction
     ]
     # scans that found nothing belong to the family as well: their p-values count as 1
     gaps = [each.finding.p_value for scan in scans for each in scan.candidates if each.fall is None]
@@ -86,24 +96,36 @@ def find_pain_points(
                 finding = replace(each.finding, q_value=min(each.finding.p_value, 1.0))
                 least = settings.alpha_to_stay if finding.carries else settings.alpha
                 is_sure = finding.p_value <= least
-            costs = finding.lost_low > 0 or finding.kind in ("slow", "detour")
+            costs = finding.lost_low > 0 or finding.kind in ("slow", "detour", "friction")
             if is_sure and costs and not finding.is_over:
                 told.append(replace(each, finding=finding))
         told_of.append(told)
     every = [each.finding for told in told_of for each in told]
     findings = []
     explained: dict[tuple[Transition, str], Explained] = {}
-    for cube, scan, told in zip(cubes, scans, told_of, strict=True):
+    for cube, scan, told in zip([*cubes, *friction], scans, told_of, strict=True):
         kept = [each for each in told if not is_consequence(each.finding, every)]
         findings += [each.finding for each in kept]
         for kind, known in _explained_by(scan, kept).items():
             explained[(cube.transition, kind)] = known
-    bursts = {cube.transition: scan.bursts for cube, scan in zip(cubes, scans, strict=True)}
+    of_cubes = list(zip(cubes, scans[: len(cubes)], strict=True))
+    bursts = {cube.transition: scan.bursts for cube, scan in of_cubes}
     ranked = sorted(findings, key=lambda each: -each.lost_low)
-    mixes = {
-        cube.transition: scan.mix for cube, scan in zip(cubes, scans, strict=True) if scan.mix is not None
-    }
+    mixes = {cube.transition: scan.mix for cube, scan in of_cubes if scan.mix is not None}
     return Judgement(tuple(ranked), explained, bursts, mixes)
+
+
+def scans_of_night(cubes: Sequence[CohortCube], friction: Sequence[CohortCube] = ()) -> int:
+    """How many scans compete for the night's attention: falls, slow-downs, each detour, each friction."""
+    return sum(2 + len(cube.turns) for cube in cubes) + sum(friction_scans(cube) for cube in friction)
+
+
+def _earlier(
+    open_findings: Sequence[OpenFinding], cube: CohortCube, only: Kind | None = None
+) -> list[OpenFinding]:
+    """Earlier findings of a cube's transition: of friction alone, or all but those of friction."""
+    own = [each for each in open_findings if each.transition == cube.transition]
+    return [each for each in own if (each.kind == "friction") == (only == "friction")]
 
 
 def _explained_by(scan: TransitionScan, told: Sequence[Candidate]) -> dict[str, Explained]:

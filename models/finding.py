@@ -56,8 +56,9 @@ class Finding:
     ``attempts`` are those who came and ``successes`` those who came within ``prompt_age`` days;
     ``seconds`` and ``usual_seconds`` are the mean times to the next stage, where they are known. Of a
     detour ``successes`` are the attempts that made it: ``measure`` says which (looped, skipped,
-    backtracked). ``gap`` is the relative shortfall of the good outcomes; ``left_out`` how many of its days
-    are campaign or holiday days that the calendar names.
+    backtracked). Of friction ``attempts`` are recordings or answers, ``successes`` the bad ones, and
+    ``measure`` their column in marts.stage_friction. ``gap`` is the relative shortfall of the good
+    outcomes; ``left_out`` how many of its days are campaign or holiday days that the calendar names.
     """
 
     kind: Kind

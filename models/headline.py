@@ -16,6 +16,12 @@ _DETOURS = {
     "backtracked": "went back to an earlier stage",
 }
 
+FRICTION = {
+    "recordings_with_rage": "of recordings show rage clicks",
+    "recordings_with_u_turns": "of recordings show u-turns",
+    "bad_answers": "of survey scores are bad",
+}
+
 
 def headline(finding: Finding, owner: str | None, currency: str) -> str:
     """For example "cart to checkout for mobile converts 31 % instead of 44 % since 3 May 2026: …"."""
@@ -29,6 +35,10 @@ def headline(finding: Finding, owner: str | None, currency: str) -> str:
     if finding.kind == "detour":
         what = _DETOURS.get(finding.measure or "", "took a detour")
         told = f"{finding.stage} to {finding.next_stage}{whom}{persona}: {percent(finding.observed)} {what} "
+        return told + f"instead of {percent(finding.expected)}{since}" + _ending(finding, owner)
+    if finding.kind == "friction":
+        what = FRICTION.get(finding.measure or "", "of recordings show friction")
+        told = f"{finding.stage}{whom}{persona}: {percent(finding.observed)} {what} "
         return told + f"instead of {percent(finding.expected)}{since}" + _ending(finding, owner)
     per_week = finding.lost_per_week
     about = f"{per_week:,.0f}" if per_week >= 9.5 else f"{per_week:.1f}"

@@ -144,7 +144,7 @@ def _status_of_silent(each: PainPoint, explained: Explained, days: int) -> str:
         rates = explained.rates
     recent = recent_counts(counts, rates, counts.slice_of(each.conditions), days)
     # half of the gap it surely had: the first nights of a finding overstate it
-    gap = sure_gap(each.gap, each.lost_low, each.lost_conversions)
+    gap = sure_gap(each.gap, each.lost_low or 0.0, each.lost_conversions or 0.0)
     if recent.has_made_good(gap):
         return "resolved"
     return "recovering" if recent.hits > recent.halfway(gap) else "ongoing"

@@ -14,7 +14,7 @@ class PainPoint:
     """One row of marts.pain_points; field names are its columns, field order theirs.
 
     ``sql`` runs on the published file and returns ``attempts, successes``. Rates are in [0, 1],
-    ``lost_*`` are goal conversions, money is in ``currency``.
+    ``lost_*`` are goal conversions, None for friction, of which nobody knows them; money is in ``currency``.
     """
 
     pain_point_id: str
@@ -33,10 +33,10 @@ class PainPoint:
     observed: float
     expected: float
     ideal: float | None
-    lost_conversions: float
-    lost_low: float
-    lost_high: float
-    lost_per_week: float
+    lost_conversions: float | None
+    lost_low: float | None
+    lost_high: float | None
+    lost_per_week: float | None
     lost_value: float | None
     currency: str
     q_value: float
@@ -69,6 +69,6 @@ class PainPoint:
 
     @property
     def measure(self) -> str | None:
-        """Which detour it is, None for other kinds."""
+        """Which detour or friction it is, None for other kinds."""
         measure: str | None = json.loads(self.evidence).get("measure")
         return measure

@@ -18,10 +18,10 @@ POWER = 0.9
 WEEKS = 14  # days in which the drop has been there
 
 
-def smallest_drop(cube: CohortCube, settings: DetectorSettings, transitions: int) -> float | None:
+def smallest_drop(cube: CohortCube, settings: DetectorSettings, tests: float) -> float | None:
     """The relative drop of everyone, in [0, 1], that two weeks show nine times in ten; None without a past.
 
-    The drop at which the scan's own test, at its own level among ``transitions``, has that power.
+    The drop at which the scan's own test, at its own level among ``tests`` scans, has that power.
     """
     named = named_cells(cube, settings.calendar)
     cells = reference_cells(cube.trials.shape, cube.observed & ~named, [])
@@ -35,6 +35,6 @@ def smallest_drop(cube: CohortCube, settings: DetectorSettings, transitions: int
     expected, deviation = float(judged.expected[0, 0]), math.sqrt(float(judged.variance[0, 0]))
     if expected <= 0:
         return None
-    level = settings.alpha / (len(WINDOWS) * (2 + len(cube.turns)) * transitions)
+    level = settings.alpha / (len(WINDOWS) * tests)
     far = stats.t.isf(level, float(judged.degrees[0, 0])) + stats.norm.isf(1 - POWER)
     return float(np.clip(max(far * deviation / expected, settings.margin), 0, 1))

@@ -79,7 +79,7 @@ def finding_of(
 
 
 def as_detour(finding: Finding, measure: str | None) -> Finding:
-    """The finding counted the other way: of what attempts did not do well, which is what a detour is."""
+    """The finding counted the other way: of what did not go well, as detours and friction are told."""
     return replace(
         finding,
         measure=measure,

@@ -26,7 +26,12 @@ from models.traffic import Burst, foreign_traffic
 
 RECENT_DAYS = 7
 FULL_BASELINE_DAYS = 28
-KINDS: dict[Family, Kind] = {"advance": "regression", "slow": "slow", "detour": "detour"}
+KINDS: dict[Family, Kind] = {
+    "advance": "regression",
+    "slow": "slow",
+    "detour": "detour",
+    "friction": "friction",
+}
 
 
 @dataclass(frozen=True)
@@ -56,9 +61,9 @@ def scan_transition(
     ideal: float | None,
     earlier: Sequence[OpenFinding],
     settings: DetectorSettings,
-    transitions: int,
+    tests: float,
 ) -> TransitionScan:
-    """Scan one cube; ``transitions`` is how many are scanned, ``ideal`` the conversion there should be.
+    """Scan one cube; ``tests`` is how many scans compete tonight, ``ideal`` the conversion there should be.
 
     Slow-downs come first: who is late is not missing yet. Standing gaps come last, in what no fall explains.
     Who reached the stage on a named day of the calendar is no past and no evidence; arrivals on such a day
@@ -89,7 +94,7 @@ def scan_transition(
         punctual = cube.punctual(delays)
         if punctual is not None:
             punctual = punctual.without(masked)
-            late, past = _family(cube, punctual, slices, cells, delays, earlier, settings, transitions, None)
+            late, past = scan_family(cube, punctual, slices, cells, delays, earlier, settings, tests, None)
             families["slow"] = punctual, past
             candidates += late
             # the newest cohorts cannot show yet that they are slow, but they are expected to be
@@ -102,11 +107,11 @@ def scan_transition(
                 if each.fall is not None
             ]
         counts = cube.counts(delays, slower=slower).without(masked)
-        falls, reference = _family(cube, counts, slices, cells, delays, earlier, settings, transitions, ideal)
+        falls, reference = scan_family(cube, counts, slices, cells, delays, earlier, settings, tests, ideal)
         candidates += falls
         for measure in cube.turns:
             turned = cube.turned(measure).without(masked)
-            detours, past = _family(cube, turned, slices, cells, delays, earlier, settings, transitions, None)
+            detours, past = scan_family(cube, turned, slices, cells, delays, earlier, settings, tests, None)
             families[measure] = turned, past
             candidates += detours
         # a campaign brings others for its days; where it is only some people's, the shares would shift by it
@@ -154,7 +159,7 @@ def scan_transition(
     return TransitionScan(tuple(candidates), int(ideal is not None), families, bursts, mix)
 
 
-def _family(
+def scan_family(
     cube: CohortCube,
     counts: CountCube,
     slices: SliceSet,
@@ -162,10 +167,10 @@ def _family(
     delays: Floats,
     earlier: Sequence[OpenFinding],
     settings: DetectorSettings,
-    transitions: int,
+    tests: float,
     ideal: float | None,
 ) -> tuple[list[Candidate], Reference]:
-    """What fell below its own past in one family of counts."""
+    """What fell below its own past in one family of counts; ``tests`` is how many scans compete tonight."""
     kind: Kind = KINDS[counts.family]
     own = [each for each in earlier if each.measure == counts.measure]
     reference = make_reference(counts, slices, cells)
@@ -175,7 +180,7 @@ def _family(
         slices,
         margin=settings.margin,
         least_log_p=math.log(settings.alpha_to_stay),
-        tests=(2 + len(cube.turns)) * transitions,
+        tests=tests,
         told={each.conditions for each in own if each.kind == kind and not each.is_resolved},
     )
     taken: set[str] = set()
@@ -219,7 +224,7 @@ def _family(
                 seconds=cube.mean_seconds(fall.cells),
                 usual_seconds=cube.mean_seconds(usual),
             )
-        if kind == "detour":
+        if kind in ("detour", "friction"):
             finding = as_detour(finding, counts.measure)
         candidates.append(Candidate(_with_calendar(finding, settings), fall))
     return candidates, reference

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,21 +10,18 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import duckdb
-import numpy as np
 
 from models.cohort_table import cohort_cubes
 from models.cohorts import CohortCube
 from models.detector import MEMORY_DAYS, SEGMENT_DEPTH, DetectorSettings, find_pain_points
-from models.finding import Finding
-from models.headline import headline, percent
+from models.friction_table import followers, friction_cubes
 from models.journey import Journey, segment_columns
-from models.lifecycle import Continued, continue_findings, open_findings, silent
+from models.lifecycle import continue_findings, open_findings, silent
 from models.pain_point import PainPoint
 from models.slices import SliceSet
-from models.smallest_drop import smallest_drop
 from pipelines.auto_ideals import proposed_ideals, say_proposed
 from pipelines.blind_days import observed_days
-from pipelines.finding_sql import counts_query, segment_filter
+from pipelines.finding_rows import pain_point_of
 from pipelines.finding_store import (
     forget_nights_after,
     judged_nights,
@@ -37,6 +33,7 @@ from pipelines.finding_store import (
     save_notes,
 )
 from pipelines.night_notes import calendar_notes, notes_of
+from pipelines.quiet_stages import quiet_stages
 from pipelines.sql_models import Progress
 from pipelines.workspace import Workspace
 
@@ -45,12 +42,13 @@ STAYS_AT = 10.0  # times alpha: a finding that is told stays on weaker evidence 
 
 @dataclass(frozen=True)
 class JourneyNight:
-    """A journey's part of a night: its cubes, and the last whole day of its data."""
+    """A journey's part of a night: its cubes, those of recordings and answers, and the last whole day."""
 
     journey: Journey
     columns: tuple[str, ...]
     cubes: tuple[CohortCube, ...]
     horizon_day: date
+    friction: tuple[CohortCube, ...] = ()
 
     @property
     def first_night(self) -> date:
@@ -60,8 +58,15 @@ class JourneyNight:
 
     def until(self, night: date) -> list[CohortCube]:
         """What was known of its transitions when the data ended with ``night``."""
+        return self._until(self.cubes, night)
+
+    def friction_until(self, night: date) -> list[CohortCube]:
+        """The recordings and answers that were there when the data ended with ``night``."""
+        return self._until(self.friction, night)
+
+    def _until(self, cubes: Sequence[CohortCube], night: date) -> list[CohortCube]:
         last = min(night, self.horizon_day)
-        return [cube.until(last, MEMORY_DAYS) for cube in self.cubes if cube.days[0] <= last]
+        return [cube.until(last, MEMORY_DAYS) for cube in cubes if cube.days[0] <= last]
 
 
 def detect_nights(
@@ -105,7 +110,9 @@ def detect_nights(
     shown = f"{nights[0]} to {nights[-1]}" if len(nights) > 1 else f"{nights[0]}"
     progress(f"judged {len(nights)} nights, {shown}: {sum(p.is_open for p in standing)} open pain points")
     notes += calendar_notes(detector.calendar, [each.journey.name for each in journeys], night)
-    save_notes(connection, night, notes + _quiet_stages(journeys, standing, night, detector))
+    cubes = [cube for each in journeys for cube in each.until(night)]
+    felt = [cube for each in journeys for cube in each.friction_until(night)]
+    save_notes(connection, night, notes + quiet_stages(cubes, felt, standing, detector))
     make_state_marts(connection)
     return nights
 
@@ -137,12 +144,23 @@ def _journeys(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> li
         for name, horizon in horizons.items()
     }
     made = cohort_cubes(frame, columns, last_days, observed_days(connection))
+    felt = friction_cubes(
+        read_frame(connection, "select * from marts.stage_friction"),
+        columns,
+        {
+            (journey.name, stage): following
+            for journey in workspace.journeys
+            for stage, following in followers(journey).items()
+        },
+        last_days,
+    )
     return [
         JourneyNight(
             journey,
             columns[journey.name],
             tuple(cube for cube in made if cube.journey == journey.name),
             last_days[journey.name],
+            tuple(cube for cube in felt if cube.journey == journey.name),
         )
         for journey in workspace.journeys
     ]
@@ -171,118 +189,39 @@ def _judge(
 ) -> tuple[list[PainPoint], list[dict[str, object]]]:
     """A night's pain points, and its notes on traffic and mix."""
     seen = [cube for each in journeys for cube in each.until(night)]
+    felt = [cube for each in journeys for cube in each.friction_until(night)]
     known = _transitions(journeys)
-    previous = [
-        each
-        for each in previous
-        if each.transition in known
-        and {column for column, _ in each.conditions} <= set(known[each.transition])
-    ]
-    judgement = find_pain_points(seen, ideals, open_findings(previous, night), detector, slices)
+    previous = [each for each in previous if _is_of(each, known)]
+    judgement = find_pain_points(seen, ideals, open_findings(previous, night), detector, slices, felt)
     continued = continue_findings(judgement.findings, previous, night)
     by_name = {each.journey.name: each.journey for each in journeys}
-    tonight = [_pain_point(each, by_name, night, workspace.settings.currency) for each in continued]
+    tonight = [
+        pain_point_of(each, by_name, night, workspace.settings.currency, continued) for each in continued
+    ]
     standing = tonight + silent(previous, continued, judgement.explained, night)
     return standing, notes_of(judgement, night)
 
 
 def _transitions(
     journeys: Sequence[JourneyNight],
-) -> dict[tuple[str, str, str, str], tuple[str, ...]]:
-    """The transitions that the journeys have now, each with its segment columns.
+) -> dict[tuple[tuple[str, str, str, str], str | None], tuple[str, ...]]:
+    """The transitions that the journeys have now, each with its segment columns; of friction by measure.
 
-    A finding of a transition or a segment that was edited away ends with it.
+    A finding of a transition or a segment that was edited away ends with it, and so does one of recordings
+    that are there no longer.
     """
-    found = {}
+    found: dict[tuple[tuple[str, str, str, str], str | None], tuple[str, ...]] = {}
     for each in journeys:
         for persona in each.journey.persona_names():
             for stage, following in pairwise(each.journey.required_stages_of(persona)):
-                found[(each.journey.name, persona, stage.name, following.name)] = each.columns
+                found[(each.journey.name, persona, stage.name, following.name), None] = each.columns
+        for cube in each.friction:
+            found |= {(cube.transition, measure): cube.columns for measure in cube.turns}
     return found
 
 
-def _pain_point(
-    continued: Continued, journeys: Mapping[str, Journey], night: date, currency: str
-) -> PainPoint:
-    finding = continued.finding
-    journey = journeys[finding.journey]
-    owner = _owner(journey, finding)
-    money = finding.order_value
-    # what is told of a slow-down are the times, where they are known
-    seconds = None
-    if finding.seconds is not None and finding.usual_seconds is not None:
-        seconds = finding.seconds, finding.usual_seconds
-    return PainPoint(
-        pain_point_id=continued.pain_point_id,
-        kind=finding.kind,
-        journey=finding.journey,
-        persona=finding.persona,
-        stage=finding.stage,
-        next_stage=finding.next_stage,
-        segment=finding.segment,
-        segment_filter=segment_filter(finding.conditions),
-        status=continued.status,
-        first_seen=continued.first_seen,
-        started_on=finding.started_on,
-        last_seen=night,
-        attempts=finding.attempts,
-        observed=finding.observed if seconds is None else seconds[0],
-        expected=finding.expected if seconds is None else seconds[1],
-        ideal=finding.ideal,
-        lost_conversions=finding.lost_conversions,
-        lost_low=finding.lost_low,
-        lost_high=finding.lost_high,
-        lost_per_week=finding.lost_per_week,
-        lost_value=finding.lost_value,
-        currency=currency,
-        q_value=finding.q_value,
-        owner=owner,
-        headline=headline(finding, owner, currency),
-        evidence=json.dumps(finding.evidence(), ensure_ascii=False),
-        sql=counts_query(finding),
-        lost_value_low=None if money is None else finding.lost_low * money,
-        lost_value_high=None if money is None else finding.lost_high * money,
-        provisional=finding.provisional,
-    )
-
-
-def _owner(journey: Journey, finding: Finding) -> str | None:
-    owners = {stage.name: stage.owner for stage in journey.stages}
-    # people are lost at the stage they cannot leave; where nobody owns it, at the one they miss
-    return owners[finding.stage] or owners[finding.next_stage]
-
-
-def _quiet_stages(
-    journeys: Sequence[JourneyNight],
-    standing: Sequence[PainPoint],
-    night: date,
-    detector: DetectorSettings,
-) -> list[dict[str, object]]:
-    """For each transition without a finding: the smallest drop that two weeks could have shown."""
-    loud = {each.transition for each in standing if each.is_open}
-    notes: list[dict[str, object]] = []
-    transitions = sum(len(each.until(night)) for each in journeys)
-    for each in journeys:
-        for cube in each.until(night):
-            counts = cube.counts(cube.delays(np.ones_like(cube.observed)))
-            n, k = counts.exposure[:, -15:].sum(), counts.successes[:, -15:].sum()
-            if cube.transition in loud or n < 1 or k < 1:
-                continue
-            drop = smallest_drop(cube, detector, transitions)
-            told = f"{cube.stage} to {cube.next_stage} converts {percent(float(k / n))}; "
-            if drop is None:
-                told += "its history is too short to tell a drop"
-            else:
-                told += f"a drop of {percent(drop)} of that over two weeks would have been seen"
-            notes.append(
-                {
-                    "kind": "quiet_stage",
-                    "journey": cube.journey,
-                    "persona": cube.persona,
-                    "stage": cube.stage,
-                    "next_stage": cube.next_stage,
-                    "segment": "all",
-                    "note": told,
-                }
-            )
-    return notes
+def _is_of(
+    each: PainPoint, known: Mapping[tuple[tuple[str, str, str, str], str | None], tuple[str, ...]]
+) -> bool:
+    columns = known.get((each.transition, each.measure if each.kind == "friction" else None))
+    return columns is not None and {column for column, _ in each.conditions} <= set(columns)

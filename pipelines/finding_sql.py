@@ -7,6 +7,7 @@ from datetime import date
 from sqlglot import exp
 
 from models.finding import Conditions, Finding
+from models.friction_table import MEASURES
 
 DAY = "reached_date"
 
@@ -18,6 +19,8 @@ def segment_filter(conditions: Conditions) -> str:
 
 def counts_query(finding: Finding) -> str:
     """A query on the published file that returns ``attempts, successes`` of the finding."""
+    if finding.kind == "friction":
+        return _friction_query(finding)
     where = [
         _equals("journey", finding.journey),
         _equals("persona", finding.persona),
@@ -47,6 +50,24 @@ def counts_query(finding: Finding) -> str:
     query = exp.select(_total(tried, "attempts"), _total(came, "successes"))
     query = query.from_(exp.table_("stage_cohorts", "marts"))
     return query.where(*where).sql("duckdb", pretty=True)
+
+
+def _friction_query(finding: Finding) -> str:
+    """Recordings or answers of the finding's stage, and the bad ones among them."""
+    day = exp.column("day")
+    where = [
+        _equals("journey", finding.journey),
+        _equals("stage", finding.stage),
+        exp.Between(this=day.copy(), low=_day(finding.first_day), high=_day(finding.last_day)),
+    ]
+    if finding.conditions:
+        where.append(_predicate(finding.conditions))
+    where += [_not(_on_day(conditions, day.copy(), unseen)) for conditions, unseen in finding.unseen]
+    counted = next(name for name, measures in MEASURES.items() if finding.measure in measures)
+    query = exp.select(
+        _total(exp.column(counted), "attempts"), _total(exp.column(str(finding.measure)), "successes")
+    )
+    return query.from_(exp.table_("stage_friction", "marts")).where(*where).sql("duckdb", pretty=True)
 
 
 def _has_come(finding: Finding) -> exp.Expr:

@@ -13,6 +13,11 @@ _DETOURS = {
     "skipped": "went on without the next stage",
     "backtracked": "went back to an earlier stage",
 }
+_FRICTION = {
+    "recordings_with_rage": (" recordings that ended at the stage", "show rage clicks"),
+    "recordings_with_u_turns": (" recordings that ended at the stage", "show u-turns"),
+    "bad_answers": (" survey scores given at the stage", "are bad: NPS 0 to 6, ratings 1 or 2 of 5"),
+}
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,8 @@ def counted(row: Mapping[str, Any], evidence: Mapping[str, Any]) -> Counted:
     if row["kind"] == "detour":
         did = _DETOURS.get(evidence.get("measure", ""), "took a detour")
     elif row["kind"] == "friction":
-        did = "recordings show friction"
+        of, did = _FRICTION.get(evidence.get("measure", ""), (" recordings", "show friction"))
+        return Counted(did, float(row["observed"]), float(row["expected"]), of)
     else:
         did = "advanced"
     return Counted(did, float(row["observed"]), float(row["expected"]))
@@ -56,6 +62,8 @@ def assumption_of(row: Mapping[str, Any]) -> str:
     """What has to be assumed to put a cost on a finding of its kind."""
     if row["kind"] == "slow":
         return "whoever comes late is not lost: a slow-down alone is given no cost"
+    if row["kind"] == "friction":
+        return "a recording knows no attempt, so nobody can say who was lost for it"
     if not row["lost_conversions"]:
         return "no conversion is counted as lost by it"
     reference = {

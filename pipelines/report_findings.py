@@ -53,7 +53,7 @@ def read_findings(
                 point,
                 journey.goal.name if journey else "goal",
                 int(evidence.get("successes", round(point.observed * point.attempts))),
-                point.lost_per_week * each if each else None,
+                point.lost_per_week * each if each and point.lost_per_week else None,
                 tasks.get(point.stage) or tasks.get(point.next_stage) or (),
                 _rates(marts, point, last, set(evidence.get("unseen_days", ())))
                 if last and point.kind in RATE_KINDS

@@ -44,12 +44,14 @@ def explanation(each: Explanation) -> None:
         "how sure": f"q = {row['q_value']:.1e}"
         + (", provisional: little history" if row["provisional"] else ""),
         "cost": each.assumption if row["kind"] == "slow" else f"{loss_text(row)}; {each.assumption}",
+        "beside it": ", ".join(evidence.get("goes_with", ()))
+        and f"conversion fell here for the same people: {', '.join(evidence.get('goes_with', ()))}",
         "left out": left_out_text(evidence.get("days_left_out", {})).removesuffix(" left out"),
         "owner": row["owner"] or "nobody is named in the journey file",
         "tasks": "; ".join(each.tasks) or "none in the journey file",
     }
     for name, text in facts.items():
-        if name == "left out" and not text:
+        if not text:
             continue
         text_line(console, str(text), 10, first=Text(name, "cyan"))
     for line in mark_lines(row):

@@ -328,7 +328,7 @@ def test_the_smallest_drop_is_found_nine_times_in_ten_and_half_of_it_seldom() ->
     for part in (1.0, 0.4):
         found = 0
         for seed in range(12):
-            drop = smallest_drop(made(seed, shock=0.05), DetectorSettings(), 1)
+            drop = smallest_drop(made(seed, shock=0.05), DetectorSettings(), 2)
             assert drop is not None
             assert 0.02 < drop < 0.4
             factor = 1 - part * drop

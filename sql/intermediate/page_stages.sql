@@ -1,7 +1,9 @@
--- One row per journey and page on which somebody's recording ended: the stage most of the page's events belong to.
--- A recording knows no events, only pages. Pages without any event of a stage belong to none.
+-- One row per journey and page on which somebody's recording ended or a survey was answered: the stage most of the page's events belong to.
+-- A recording or an answer knows no events, only pages. Pages without any event of a stage belong to none.
 with asked as (
-    select distinct exit_page as page from staging.recordings where exit_page is not null
+    select exit_page as page from staging.recordings where exit_page is not null
+    union
+    select page from staging.survey_answers where page is not null
 ),
 paged as (
     select e.event_number, e.page
