@@ -89,9 +89,15 @@ def make_demo(
     unplanted = [
         row["pain_point_id"]
         for row in rows
-        if row["status"] != "resolved" and row["pain_point_id"] not in found
+        if row["status"] != "resolved" and row["pain_point_id"] not in found and not _is_anger(row, planted)
     ]
     return DemoResult(workspace.root, result.report, time.monotonic() - clock, rows, outcomes, unplanted)
+
+
+def _is_anger(row: dict[str, Any], planted: Sequence[Plant]) -> bool:
+    """Whether it is the rage of people whom a planted pain point stops: the shop makes that as well."""
+    stages = {(each.journey, each.stage) for each in planted}
+    return row["kind"] == "friction" and (row["journey"], row["stage"]) in stages
 
 
 def _clear(directory: Path) -> None:

@@ -1,7 +1,7 @@
 -- One row per night and pain point as it stood then; nights before the first connection are replayed.
 -- night: the last day whose data the night saw
 -- pain_point_id: stable from night to night
--- kind: below_ideal (below the ideal of the journey file) or regression (below its own past)
+-- kind: below_ideal (below the ideal of the journey file), regression (below its own past), slow, detour or friction
 -- journey: name of the journey
 -- persona: persona of the attempts
 -- stage: the stage at which people stall
@@ -12,11 +12,11 @@
 -- first_seen: night it was first found
 -- started_on: estimated day of the change; NULL for standing gaps
 -- last_seen: last night whose evidence found it
--- attempts: attempts that reached the stage since it started (standing gaps: in 28 days) and are over
--- observed: share of them that reached the next stage, in [0,1]
+-- attempts: attempts that reached the stage since it started (standing gaps: in 28 days) and are over; of friction, recordings or survey scores
+-- observed: share of them that reached the next stage, in [0,1]; of detours and friction, that show it; of slow, seconds
 -- expected: share expected from the past, or the ideal
 -- ideal: the ideal of the journey file, NULL where it sets none
--- lost_conversions: goal conversions lost since it started, standing gaps over the last 28 days
+-- lost_conversions: goal conversions lost since it started, standing gaps over the last 28 days; NULL for friction
 -- lost_low: lower end of its 90 % interval
 -- lost_high: upper end of its 90 % interval
 -- lost_per_week: goal conversions lost per week
