@@ -133,7 +133,7 @@ def due_days(
     return [
         day
         for day in sorted(candidates)
-        if day in asked and _is_due(landed.get(day), dataset, day, nights, since)
+        if day in asked and lake.lets_in(day) and _is_due(landed.get(day), dataset, day, nights, since)
     ]
 
 

@@ -86,10 +86,15 @@ def matching(workspace: Path, pattern: str) -> str:
     return str(Path(escape(str(workspace))) / pattern)
 
 
-def _matching(workspace: Path, file_set: FileSet) -> list[Path]:
+def matching_files(workspace: Path, pattern: str) -> list[Path]:
+    """The files that a pattern names, in order."""
     # glob() of the standard library, as pathlib's takes no absolute patterns
-    found = sorted(Path(path) for path in glob(matching(workspace, file_set.pattern), recursive=True))
-    files = [path for path in found if path.is_file()]
+    found = sorted(Path(path) for path in glob(matching(workspace, pattern), recursive=True))
+    return [path for path in found if path.is_file()]
+
+
+def _matching(workspace: Path, file_set: FileSet) -> list[Path]:
+    files = matching_files(workspace, file_set.pattern)
     if not files:
         raise FileMissing(
             f"no file matches {file_set.key} = {file_set.pattern!r}",

@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Protocol
 
 from connectors.durable_files import replace_json, sha256_of, sync_file
 from connectors.errors import LakeDamaged
@@ -95,12 +96,27 @@ class DayRange:
 EVERY_DAY = DayRange()
 
 
-class SourceLake:
-    """The landed days of one source."""
+class Gate(Protocol):
+    """What keeps days and rows from landing: retention, and people who were forgotten."""
 
-    def __init__(self, lake: Path, source: str) -> None:
+    def lets_in(self, day: date) -> bool:
+        """Whether a day may land at all."""
+
+    def screen(self, path: Path) -> int:
+        """Take rows out of a file that is about to land; returns how many."""
+
+
+class SourceLake:
+    """The landed days of one source; without a ``gate`` everything lands."""
+
+    def __init__(self, lake: Path, source: str, gate: Gate | None = None) -> None:
         self.source = source
         self.root = lake / source
+        self._gate = gate
+
+    def lets_in(self, day: date) -> bool:
+        """Whether a day may land: retention may have dropped it for good."""
+        return self._gate is None or self._gate.lets_in(day)
 
     def days(self) -> dict[date, Manifest]:
         """The landed days in order. Raises LakeDamaged when a part is missing or has another size."""
@@ -125,13 +141,15 @@ class SourceLake:
         """
         by_day: dict[date, list[Incoming]] = {}
         for each in incoming:
-            if each.day in days:
+            if each.day in days and self.lets_in(each.day):
                 by_day.setdefault(each.day, []).append(each)
         landed = self.days()
         had_it = {
             day
             for day, manifest in landed.items()
-            if day in days and any(part.origin == origin for part in manifest.parts)
+            if day in days
+            and self.lets_in(day)  # what retention dropped stays as it is
+            and any(part.origin == origin for part in manifest.parts)
         }
         changed = []
         for day in sorted(had_it | by_day.keys()):
@@ -165,8 +183,11 @@ class SourceLake:
     ) -> bool:
         """Replace all that had landed of ``dataset`` and ``day``; returns whether the content changed.
 
-        A day without events lands too, as a part without rows: the vendor has said so.
+        A day without events lands too, as a part without rows: the vendor has said so. One that retention
+        has dropped does not land again.
         """
+        if not self.lets_in(day):
+            return False
         before = self.day(day)
         kept = tuple(part for part in before.parts if part.dataset != dataset) if before else ()
         new = tuple(
@@ -191,7 +212,55 @@ class SourceLake:
         path = self._folder(day) / MANIFEST
         return self._read_manifest(path) if path.exists() else None
 
+    def screen_day(self, manifest: Manifest) -> int:
+        """Take out of a landed day the rows that may not land any more; returns how many.
+
+        A crash leaves the old day or the new one. Files that no manifest lists go in any case: a crash may
+        have left what had been taken out.
+        """
+        screened = self.root / "screened.part"
+        folder, dropped, parts = self._folder(manifest.day), 0, []
+        for part in manifest.parts:
+            path = folder / part.file
+            if self._gate is None or not path.exists():
+                parts.append(part)
+                continue
+            screened.unlink(missing_ok=True)
+            os.link(
+                path, screened
+            )  # screening swaps in a new file; this one stays until the manifest changes
+            rows = self._gate.screen(screened)
+            dropped += rows
+            parts.append(self._renewed(part, screened, manifest.day, rows) if rows else part)
+        screened.unlink(missing_ok=True)
+        listed = {part.file for part in parts} | {MANIFEST}
+        if dropped or any(path.name not in listed for path in folder.iterdir()):
+            self._write_manifest(replace(manifest, parts=tuple(parts)))
+        return dropped
+
+    def rows_to_screen(self, manifest: Manifest) -> int:
+        """How many rows of a landed day may not be there; nothing is changed."""
+        screened, rows = self.root / "screened.part", 0
+        for part in manifest.parts:
+            path = self._folder(manifest.day) / part.file
+            if self._gate is not None and path.exists():
+                screened.unlink(missing_ok=True)
+                os.link(path, screened)
+                rows += self._gate.screen(screened)
+        screened.unlink(missing_ok=True)
+        return rows
+
+    def _renewed(self, part: Part, content: Path, day: date, rows: int) -> Part:
+        digest = sha256_of(content)
+        name = f"{part.dataset}-{digest[:16]}{''.join(Path(part.file).suffixes[-2:])}"
+        size = content.stat().st_size
+        sync_file(content)
+        os.replace(content, self._folder(day) / name)
+        return replace(part, file=name, rows=part.rows - rows, bytes=size, sha256=digest)
+
     def _adopt(self, origin: str, incoming: Incoming) -> Part:
+        if self._gate is not None:
+            incoming = replace(incoming, rows=incoming.rows - self._gate.screen(incoming.path))
         digest = sha256_of(incoming.path)
         name = f"{incoming.dataset}-{digest[:16]}{''.join(incoming.path.suffixes[-2:])}"
         folder = self._folder(incoming.day)

@@ -29,6 +29,7 @@ from pipelines.explain_command import explain
 from pipelines.explore import connect
 from pipelines.export_command import export
 from pipelines.failed_sources import published_failures
+from pipelines.forget_command import forget
 from pipelines.funnel_command import funnel
 from pipelines.listing import awake, list_pain_points
 from pipelines.mark_command import mark, unmark
@@ -263,6 +264,7 @@ app.command(name="what-if")(what_if)
 app.command()(funnel)
 app.command()(discover)
 app.command()(export)
+app.command()(forget)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ from pipelines.failed_sources import (
 from pipelines.finding_store import RUNS, built_recipe, make_state, make_state_marts, mark_built
 from pipelines.fix_review import review_fixes
 from pipelines.journey_tables import build_tables
+from pipelines.lake_sweep import finish_sweep
 from pipelines.mark_store import bring_back_marks
 from pipelines.publishing import publish
 from pipelines.pulling import pull_source
@@ -108,6 +109,7 @@ def build(workspace: Workspace, progress: Progress = quiet, *, publishes: bool =
     names a source that failed before anything of it landed.
     """
     started = datetime.now(UTC)
+    finish_sweep(workspace, progress)
     failed = failed_sources(workspace)
     refuse_unknown_journeys(workspace, failed)
     config = world_config(workspace)

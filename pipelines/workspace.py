@@ -13,11 +13,13 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from connectors.day_pull import Clock, Nights, utc_now
+from connectors.forgotten_ledger import read_ledger
 from connectors.landing import SourceLake
 from connectors.patience import Patience
 from models.journey import Journey
 from models.journey_file import JourneyError, read_journeys
 from pipelines.errors import ConfigError, WorkspaceBusy
+from pipelines.lake_gate import LakeGate, people_of
 from pipelines.layout_migrations import bring_up_to_date
 from pipelines.layout_version import refuse_newer
 from pipelines.settings import CONFIG_FILE, Settings, read_settings
@@ -99,7 +101,12 @@ class Workspace:
         return sources_of(journey, {name: each.kind for name, each in self.settings.sources.items()})
 
     def source_lake(self, source: str) -> SourceLake:
-        return SourceLake(self.lake, source)
+        return SourceLake(self.lake, source, self.gate_of(source))
+
+    def gate_of(self, source: str) -> LakeGate:
+        """What keeps rows and days of a source from landing; of one the config has no more, rows alone."""
+        settings = self.settings.sources.get(source)
+        return LakeGate(people_of(source, settings), read_ledger(self.lake))
 
     def nights_of(self, source: str) -> Nights:
         """The days of a source, and how long its vendor may still change one."""

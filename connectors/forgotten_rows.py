@@ -1,0 +1,115 @@
+"""Take the rows of forgotten people out of a file of the lake, before it lands or where it lies."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from connectors.durable_files import sync_file
+from connectors.forgotten_ledger import PARTLY, Ledger
+from connectors.json_lines import open_plain_or_gzipped, read_records
+from connectors.row_people import PeopleOf, RowPeople, ga4_session
+
+BATCH_ROWS = 65_536
+Ids = tuple[str, str, str | None]
+"""Names of the columns with the user, the device and, where there is a plain one, the vendor's session."""
+
+GA4_IDS: Ids = ("user_id", "user_pseudo_id", None)
+STAGED_IDS: Ids = ("user_id", "device_id", "vendor_session_id")
+STAGED_HOTJAR_IDS: Ids = ("user_id", "hotjar_user_id", None)
+
+
+def without_forgotten(path: Path, people: PeopleOf, ledger: Ledger) -> int:
+    """Rewrite a landed file without the rows of forgotten people; returns how many went.
+
+    What is left is byte for byte the same whenever the same rows are left. A crash leaves the old file or
+    the new one. A file of which no row goes is not touched.
+    """
+    if not ledger.hashes or path.stat().st_size == 0:
+        return 0
+    with path.open("rb") as file:
+        magic = file.read(4)
+    if magic == b"PAR1":
+        return parquet_without_forgotten(path, people, ledger, GA4_IDS)
+    return _lines_without_forgotten(path, people, ledger)
+
+
+def _lines_without_forgotten(path: Path, people: PeopleOf, ledger: Ledger) -> int:
+    with open_plain_or_gzipped(path) as file:
+        if not file.read(1):
+            return 0  # a day without events
+    part = path.with_name(path.name + ".kept.part")
+    dropped = 0
+    with (
+        part.open("wb") as target,
+        gzip.GzipFile(filename="", mode="wb", compresslevel=1, fileobj=target, mtime=0) as zipped,
+    ):
+        for _, line, record in read_records(path):
+            if people.screens(record, ledger):
+                dropped += 1
+            else:
+                zipped.write(line if line.endswith(b"\n") else line + b"\n")
+    _swap_in(part, path, dropped)
+    return dropped
+
+
+def parquet_without_forgotten(path: Path, people: PeopleOf, ledger: Ledger, ids: Ids) -> int:
+    """The same of a Parquet file whose columns ``ids`` say whose a row is."""
+    part = path.with_name(path.name + ".kept.part")
+    with pq.ParquetFile(path) as file:
+        dropped = sum(len(mask) - sum(mask) for mask in _masks(file, people, ledger, ids))
+        if dropped:
+            with pq.ParquetWriter(part, file.schema_arrow, compression="zstd") as writer:
+                batches = file.iter_batches(batch_size=BATCH_ROWS)
+                for batch, mask in zip(batches, _masks(file, people, ledger, ids), strict=True):
+                    writer.write_batch(batch.filter(pa.array(mask, pa.bool_())))
+    if dropped:
+        _swap_in(part, path, dropped)
+    return dropped
+
+
+def _swap_in(part: Path, path: Path, dropped: int) -> None:
+    if dropped:
+        sync_file(part)
+        os.replace(part, path)
+    else:
+        part.unlink()
+
+
+def _masks(file: pq.ParquetFile, people: PeopleOf, ledger: Ledger, ids: Ids) -> Iterator[Sequence[bool]]:
+    """Which rows of each batch stay."""
+    present = set(file.schema_arrow.names)
+    names = [name for name in ids if name is not None and name in present]
+    asks_params = ids == GA4_IDS and "event_params" in present and _any_partly(file, people, ledger, ids[1])
+    columns = [*names, "event_params"] if asks_params else names
+    for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=columns):
+        cells = {name: batch.column(name).cast(pa.string()).to_pylist() for name in names}
+        none: list[str | None] = [None] * batch.num_rows
+        users, devices, sessions = (cells.get(name, none) if name else none for name in ids)
+        if asks_params:
+            params = batch.column("event_params")
+            sessions = [
+                ga4_session(params[row].as_py())
+                if device and ledger.holds(PARTLY, people.source, device)
+                else None
+                for row, device in enumerate(devices)
+            ]
+        yield [
+            not people.is_forgotten(RowPeople(people.real(user), people.real(device), session), ledger)
+            for user, device, session in zip(users, devices, sessions, strict=True)
+        ]
+
+
+def _any_partly(file: pq.ParquetFile, people: PeopleOf, ledger: Ledger, device: str) -> bool:
+    """Whether the file has a device of which single sessions went: unpacking parameters is slow."""
+    return any(
+        each is not None and ledger.holds(PARTLY, people.source, each)
+        for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=[device])
+        for each in pc.unique(batch.column(device).cast(pa.string())).to_pylist()
+    )
