@@ -24,6 +24,8 @@ from connectors.errors import LakeDamaged
 MANIFEST = "manifest.json"
 DAMAGE_REMEDY = "Delete its folder and the source's files.json, then pull again"
 PARTIAL = "partial"
+DROPPED = "dropped"
+PEOPLE_DATASETS = ("events", "recordings", "surveys", "responses")
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Manifest:
 
     ``seen_at`` of a part (ISO, UTC) is when the vendor last said that this is the day; its ``flags`` keep
     the vendor's own words (table, last change, sampling, thresholds). The flag ``partial`` says that more
-    of the day is to come.
+    of the day is to come, ``dropped`` that retention let the part's file go.
     """
 
     source: str
@@ -124,8 +126,27 @@ class SourceLake:
         return {manifest.day: manifest for manifest in sorted(found, key=lambda each: each.day)}
 
     def part_paths(self, manifest: Manifest, dataset: str) -> list[Path]:
+        """The files of a dataset that are still there: retention may have let them go."""
         folder = self._folder(manifest.day)
-        return [folder / part.file for part in manifest.parts if part.dataset == dataset]
+        return [
+            folder / part.file
+            for part in manifest.parts
+            if part.dataset == dataset and DROPPED not in part.flags
+        ]
+
+    def drop_parts(self, manifest: Manifest, datasets: Collection[str]) -> int:
+        """Let the files of some datasets of a landed day go; returns their bytes.
+
+        The day stays landed, with its version: what was made of it is still what it says.
+        """
+        parts = tuple(
+            replace(part, flags={**part.flags, DROPPED: "by retention"}) if part.dataset in datasets else part
+            for part in manifest.parts
+        )
+        gone = [new for old, new in zip(manifest.parts, parts, strict=True) if new.flags != old.flags]
+        if gone:
+            self._write_manifest(replace(manifest, parts=parts))
+        return sum(part.bytes for part in gone)
 
     def incoming_folder(self) -> Path:
         """An empty folder to write parts into before they are landed; left-overs of a crash go."""
@@ -233,7 +254,7 @@ class SourceLake:
             dropped += rows
             parts.append(self._renewed(part, screened, manifest.day, rows) if rows else part)
         screened.unlink(missing_ok=True)
-        listed = {part.file for part in parts} | {MANIFEST}
+        listed = {part.file for part in parts if DROPPED not in part.flags} | {MANIFEST}
         if dropped or any(path.name not in listed for path in folder.iterdir()):
             self._write_manifest(replace(manifest, parts=tuple(parts)))
         return dropped
@@ -278,7 +299,7 @@ class SourceLake:
             "rows": manifest.rows,
         }
         replace_json(folder / MANIFEST, body)
-        listed = {part.file for part in manifest.parts} | {MANIFEST}
+        listed = {part.file for part in manifest.parts if DROPPED not in part.flags} | {MANIFEST}
         for path in folder.iterdir():
             if path.name not in listed:
                 path.unlink()
@@ -288,7 +309,7 @@ class SourceLake:
             body = json.loads(path.read_text("utf-8"))
             parts = tuple(Part(**part) for part in body["parts"])
             for part in parts:
-                if (path.parent / part.file).stat().st_size != part.bytes:
+                if DROPPED not in part.flags and (path.parent / part.file).stat().st_size != part.bytes:
                     raise OSError(f"{part.file} has another size than it was landed with")
             return Manifest(
                 body["source"],

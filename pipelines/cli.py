@@ -36,6 +36,7 @@ from pipelines.mark_command import mark, unmark
 from pipelines.scaffold import scaffold
 from pipelines.show_as_of import as_of
 from pipelines.show_marks import snoozed_line
+from pipelines.vacuum_command import vacuum
 from pipelines.what_if_command import what_if
 from pipelines.workspace import Workspace, open_workspace
 
@@ -265,6 +266,7 @@ app.command()(funnel)
 app.command()(discover)
 app.command()(export)
 app.command()(forget)
+app.command()(vacuum)
 
 
 if __name__ == "__main__":

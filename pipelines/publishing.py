@@ -58,7 +58,8 @@ def write_marts(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
             name = model.name.removeprefix("marts.")
             if name in made:
                 target = f"published.marts.{quoted(name)}"
-                connection.execute(f"create table {target} as select * from marts.{quoted(name)}")
+                since = _since(connection, model.name)
+                connection.execute(f"create table {target} as select * from marts.{quoted(name)}{since}")
                 comment_on(connection, target, model)
         connection.execute("create schema published.about")
         connection.execute(
@@ -70,3 +71,17 @@ def write_marts(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         connection.execute("checkpoint published")
     finally:
         connection.execute("detach published")
+
+
+def _since(connection: duckdb.DuckDBPyConnection, mart: str) -> str:
+    """What keeps rows older than retention allows out of a published table; see retention.note_plan."""
+    noted = connection.execute(
+        "select 1 from duckdb_tables() where schema_name = 'config' and table_name = 'row_times' "
+        "and database_name = current_database()"
+    ).fetchall()
+    if not noted:
+        return ""
+    rows = connection.execute(
+        "select column_name, since from config.row_times where mart = ?", [mart]
+    ).fetchall()
+    return "".join(f" where {quoted(column)} >= timestamp {literal(str(since))}" for column, since in rows)

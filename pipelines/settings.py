@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from models.journey import Rule
 from pipelines.alerts_settings import AlertSettings
@@ -62,6 +62,24 @@ class DetectionSettings(Frozen):
     calendar: tuple[CalendarSettings, ...] = ()
 
 
+class RetentionSettings(Frozen):
+    """How long things are kept, in days back from the newest landed one; None keeps them.
+
+    ``raw_days``: what the vendors sent. ``event_days``: rows of events, sessions, attempts, recordings and
+    answers. ``mart_days``: counts of days, and the history of findings and runs.
+    """
+
+    raw_days: int | None = Field(default=None, ge=1)
+    event_days: int | None = Field(default=None, ge=1)
+    mart_days: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="after")
+    def _keeps_counts_longest(self) -> RetentionSettings:
+        if self.mart_days is not None and self.mart_days < (self.event_days or 0):
+            raise ValueError("mart_days is less than event_days: counts are kept at least as long as events")
+        return self
+
+
 class ExcludeRuleSettings(Frozen):
     """Events that one of ``match`` matches are left out and counted under ``name``."""
 
@@ -92,6 +110,7 @@ class Settings(Frozen):
     engine: EngineSettings = EngineSettings()
     detection: DetectionSettings = DetectionSettings()
     exclude: ExcludeSettings = ExcludeSettings()
+    retention: RetentionSettings = RetentionSettings()
     alerts: AlertSettings = AlertSettings()
     fx: Mapping[str, Annotated[float, Field(gt=0)]] = {}
     sources: Mapping[str, Ga4Source | MixpanelSource | HotjarSource | TableSource]

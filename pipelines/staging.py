@@ -47,9 +47,15 @@ def stage_days(connection: duckdb.DuckDBPyConnection, workspace: Workspace, prog
             recipe = _recipe(staging, source, str(zone))
             for day, manifest in landed.items():
                 paths = lake.part_paths(manifest, staging.dataset)
-                if not paths:
-                    continue
                 target = _target(workspace, name, staging, day, manifest, recipe)
+                if not paths:
+                    # retention let the landed files go: what was once staged of them is all there is
+                    kept = is_staged(target) or not manifest.parts_of(staging.dataset)
+                    old = (
+                        [target] if kept else sorted(target.parent.glob(f"{_landed_name(target)}-*.parquet"))
+                    )
+                    gathered[staging.gathered].extend(path for path in old[-1:] if is_staged(path))
+                    continue
                 gathered[staging.gathered].append(target)
                 if not is_staged(target):
                     digests = tuple(part.sha256 for part in manifest.parts_of(staging.dataset))
@@ -102,6 +108,11 @@ def _target(
     folder = workspace.staged / name
     version = manifest.version_of({staging.dataset})
     return folder / f"{staging.dataset}-{day.isoformat()}-{version}-{recipe}.parquet"
+
+
+def _landed_name(target: Path) -> str:
+    """A staged file's name without its recipe: the dataset, the day and the landed version."""
+    return target.stem.rpartition("-")[0]
 
 
 def _drop_outdated(workspace: Workspace, wanted: set[Path]) -> None:

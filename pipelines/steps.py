@@ -31,12 +31,14 @@ from pipelines.failed_sources import (
 )
 from pipelines.finding_store import RUNS, built_recipe, make_state, make_state_marts, mark_built
 from pipelines.fix_review import review_fixes
+from pipelines.frozen_marts import use_frozen
 from pipelines.journey_tables import build_tables
 from pipelines.lake_sweep import finish_sweep
 from pipelines.mark_store import bring_back_marks
 from pipelines.publishing import publish
 from pipelines.pulling import pull_source
 from pipelines.report import write_report
+from pipelines.retention import apply_retention, note_plan, refuse_too_short
 from pipelines.rule_review import refuse_empty_stages
 from pipelines.sql_models import Progress
 from pipelines.staging import stage_days
@@ -109,6 +111,7 @@ def build(workspace: Workspace, progress: Progress = quiet, *, publishes: bool =
     names a source that failed before anything of it landed.
     """
     started = datetime.now(UTC)
+    refuse_too_short(workspace)
     finish_sweep(workspace, progress)
     failed = failed_sources(workspace)
     refuse_unknown_journeys(workspace, failed)
@@ -117,6 +120,8 @@ def build(workspace: Workspace, progress: Progress = quiet, *, publishes: bool =
         mark_built(connection, None)
         staged = stage_days(connection, workspace, progress)
         build_tables(connection, config, progress)
+        use_frozen(connection, workspace)
+        note_plan(connection, workspace)
         refuse_empty_stages(connection, workspace.journeys)
         tell_failed(connection, failed)
         mark_built(connection, config_hash(workspace))
@@ -155,7 +160,8 @@ def detect(
         if started is not None:
             _remember_run(connection, workspace, started)
         publish(connection, workspace.published)
-    progress("published")
+        progress("published")
+        apply_retention(connection, workspace, progress)
     return tuple(nights)
 
 

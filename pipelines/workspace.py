@@ -22,6 +22,7 @@ from pipelines.errors import ConfigError, WorkspaceBusy
 from pipelines.lake_gate import LakeGate, people_of
 from pipelines.layout_migrations import bring_up_to_date
 from pipelines.layout_version import refuse_newer
+from pipelines.retention_ledger import read_retention
 from pipelines.settings import CONFIG_FILE, Settings, read_settings
 from pipelines.source_settings import LiveSource
 
@@ -106,7 +107,8 @@ class Workspace:
     def gate_of(self, source: str) -> LakeGate:
         """What keeps rows and days of a source from landing; of one the config has no more, rows alone."""
         settings = self.settings.sources.get(source)
-        return LakeGate(people_of(source, settings), read_ledger(self.lake))
+        first = read_retention(self.lake).lands_from
+        return LakeGate(people_of(source, settings), read_ledger(self.lake), first)
 
     def nights_of(self, source: str) -> Nights:
         """The days of a source, and how long its vendor may still change one."""

@@ -321,6 +321,21 @@ def test_rows_of_a_source_that_was_taken_out_of_the_config_go_as_well(
     assert naming(shop.root) == set()
 
 
+def test_staged_rows_go_as_well_where_retention_let_the_landed_files_go(
+    shop: Workspace, painpoints: Painpoints
+) -> None:
+    for source in shop.settings.sources:
+        lake = shop.source_lake(source)
+        for manifest in lake.days().values():
+            assert lake.drop_parts(manifest, landing.PEOPLE_DATASETS) > 0
+    assert painpoints("forget", "customer-anna", "--workspace", shop.root).code == 0
+    assert naming(shop.root) == set()
+    with shop.locked():
+        steps.build(shop)
+    assert naming(shop.root) == set()
+    assert rows(shop, "select count(*) from marts.events where user_id = 'customer-bert'") == [(2 * DAYS,)]
+
+
 def test_a_damaged_ledger_stops_the_night_rather_than_letting_people_back_in(
     shop: Workspace, painpoints: Painpoints
 ) -> None:

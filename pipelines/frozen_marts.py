@@ -1,0 +1,88 @@
+"""Counts of days whose events are about to go: written down once, and from then on taken from there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import duckdb
+
+from connectors.durable_files import sync_file
+from pipelines.retention_ledger import RetentionLedger, read_retention, write_retention
+from pipelines.warehouse import literal, quoted
+from pipelines.workspace import Workspace
+
+# table -> the column that says the day a row is of
+FROZEN: Mapping[str, str] = {
+    "marts.stage_funnel": "entry_date",
+    "marts.stage_cohorts": "reached_date",
+    "marts.stage_delays": "reached_date",
+    "marts.stage_friction": "day",
+    "marts.page_feedback": "day",
+    "marts.tracking_health": "day",
+    "marts.reconciliation": "day",
+    # on which days a stage could not be seen: the detector looks past the days that have events
+    "intermediate.tracking_breaks": "day",
+}
+
+
+def use_frozen(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> None:
+    """Put the frozen counts in the place of what a build made of the few events left of those days."""
+    ledger = read_retention(workspace.lake)
+    if ledger.frozen_before is None:
+        return
+    files = dict(ledger.frozen)
+    for table, day in FROZEN.items():
+        connection.execute(f"delete from {table} where {day} < ?", [ledger.frozen_before])
+        if table in files:
+            source = f"read_parquet({literal(_folder(workspace) / files[table])})"
+            kept = _common_columns(connection, table, source)
+            connection.execute(f"insert into {table} by name select {kept} from {source}")
+
+
+def freeze(
+    connection: duckdb.DuckDBPyConnection, workspace: Workspace, before: date, kept_from: date | None
+) -> RetentionLedger:
+    """Write down the counts of the days before ``before``, of those from ``kept_from`` on.
+
+    The tables have the frozen counts in them already (use_frozen). New files are written beside the old
+    ones and committed together by the ledger, which is returned. Days that are frozen stay so.
+    """
+    ledger = read_retention(workspace.lake)
+    until = max(before, ledger.frozen_before or before)
+    folder = _folder(workspace)
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {}
+    for table, day in FROZEN.items():
+        name = f"{table}-{until.isoformat()}-{kept_from or 'all'}.parquet"
+        part = folder / f"{name}.part"
+        part.unlink(missing_ok=True)
+        query = f"select * from {table} where {day} < {literal(until.isoformat())}::date"
+        if kept_from is not None:
+            query += f" and {day} >= {literal(kept_from.isoformat())}::date"
+        connection.execute(
+            f"copy ({query} order by all) to {literal(part)} (format parquet, compression zstd)"
+        )
+        sync_file(part)
+        os.replace(part, folder / name)
+        files[table] = name
+    ledger = replace(ledger, frozen_before=until, frozen=tuple(files.items()))
+    write_retention(workspace.lake, ledger)
+    for path in folder.iterdir():
+        if path.name not in files.values():
+            path.unlink()
+    return ledger
+
+
+def _common_columns(connection: duckdb.DuckDBPyConnection, table: str, source: str) -> str:
+    """The columns of a frozen file that the table still has: segments come and go with the journeys."""
+    present = {row[0] for row in connection.execute(f"describe {table}").fetchall()}
+    frozen = [row[0] for row in connection.execute(f"describe select * from {source}").fetchall()]
+    return ", ".join(quoted(name) for name in frozen if name in present)
+
+
+def _folder(workspace: Workspace) -> Path:
+    return workspace.lake / "_frozen"
