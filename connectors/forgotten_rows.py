@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ import pyarrow.parquet as pq
 from connectors.durable_files import sync_file
 from connectors.forgotten_ledger import PARTLY, Ledger
 from connectors.json_lines import open_plain_or_gzipped, read_records
-from connectors.row_people import PeopleOf, RowPeople, ga4_session
+from connectors.row_people import MERGES, PeopleOf, RowPeople, ga4_session, merged_ids
 
 BATCH_ROWS = 65_536
 Ids = tuple[str, str, str | None]
@@ -22,6 +23,7 @@ Ids = tuple[str, str, str | None]
 
 GA4_IDS: Ids = ("user_id", "user_pseudo_id", None)
 STAGED_IDS: Ids = ("user_id", "device_id", "vendor_session_id")
+_MERGE_COLUMNS = ["event_name", "properties"]
 STAGED_HOTJAR_IDS: Ids = ("user_id", "hotjar_user_id", None)
 
 
@@ -87,7 +89,8 @@ def _masks(file: pq.ParquetFile, people: PeopleOf, ledger: Ledger, ids: Ids) -> 
     present = set(file.schema_arrow.names)
     names = [name for name in ids if name is not None and name in present]
     asks_params = ids == GA4_IDS and "event_params" in present and _any_partly(file, people, ledger, ids[1])
-    columns = [*names, "event_params"] if asks_params else names
+    tells_merges = ids == STAGED_IDS and {"event_name", "properties"} <= present
+    columns = [*names, *(["event_params"] if asks_params else []), *(_MERGE_COLUMNS if tells_merges else [])]
     for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=columns):
         cells = {name: batch.column(name).cast(pa.string()).to_pylist() for name in names}
         none: list[str | None] = [None] * batch.num_rows
@@ -100,10 +103,24 @@ def _masks(file: pq.ParquetFile, people: PeopleOf, ledger: Ledger, ids: Ids) -> 
                 else None
                 for row, device in enumerate(devices)
             ]
+        merges = _merges(batch) if tells_merges else {}
         yield [
-            not people.is_forgotten(RowPeople(people.real(user), people.real(device), session), ledger)
-            for user, device, session in zip(users, devices, sessions, strict=True)
+            not people.is_forgotten(
+                RowPeople(people.real(user), people.real(device), session, merges.get(row, ())), ledger
+            )
+            for row, (user, device, session) in enumerate(zip(users, devices, sessions, strict=True))
         ]
+
+
+def _merges(batch: pa.RecordBatch) -> dict[int, tuple[str, ...]]:
+    """By its number, the ids that a staged row says are one person."""
+    is_merge = pc.is_in(batch.column("event_name").cast(pa.string()), pa.array(MERGES))
+    found = {}
+    for row in pc.indices_nonzero(is_merge).to_pylist():
+        text = batch.column("properties")[row].as_py()
+        event = batch.column("event_name")[row].as_py()
+        found[row] = merged_ids(event, json.loads(text)) if text else ()
+    return found
 
 
 def _any_partly(file: pq.ParquetFile, people: PeopleOf, ledger: Ledger, device: str) -> bool:

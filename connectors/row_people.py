@@ -16,6 +16,7 @@ from connectors.json_lines import Record
 
 LEAST_DISTINCT = 6  # characters of an id that is looked for in columns of which nobody said what they hold
 HOTJAR_IDS = ("Hotjar User ID", "hotjar_user_id")
+MERGES = ("$merge", "$create_alias")
 _DEVICE_ID = re.compile(r"^[0-9a-fA-F]{6,}-[0-9a-fA-F-]{10,}$")
 
 
@@ -111,13 +112,18 @@ def _mixpanel(people: PeopleOf, record: Record) -> RowPeople:
     devices = (
         people.real(each.replace("$device:", "")) for each in (given_device, anonymous, distinct) if each
     )
-    merged: tuple[str, ...] = ()
-    if record.get("event") == "$merge":
-        ids = found.get("$distinct_ids")
-        merged = tuple(str(each) for each in ids) if isinstance(ids, list) else ()
-    elif record.get("event") == "$create_alias":
-        merged = tuple(each for name in ("distinct_id", "alias") if (each := _text(found.get(name))))
-    return RowPeople(user, next((each for each in devices if each), None), None, merged)
+    device = next((each for each in devices if each), None)
+    return RowPeople(user, device, None, merged_ids(record.get("event"), found))
+
+
+def merged_ids(event: object, properties: Mapping[str, Any]) -> tuple[str, ...]:
+    """The ids that one of Mixpanel's events says are one person; none of any other event."""
+    if event == "$merge":
+        ids = properties.get("$distinct_ids")
+        return tuple(str(each) for each in ids) if isinstance(ids, list) else ()
+    if event == "$create_alias":
+        return tuple(each for name in ("distinct_id", "alias") if (each := _text(properties.get(name))))
+    return ()
 
 
 def _table(people: PeopleOf, record: Record) -> RowPeople:
