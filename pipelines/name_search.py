@@ -64,7 +64,8 @@ def _forms(name: str) -> tuple[str, ...]:
 
 
 def _engine_escaped(text: str) -> str:
-    return re.sub(r"([^0-9A-Za-z_\s-])", r"\\\1", text)
+    # RE2 takes a backslash before ASCII punctuation only
+    return re.sub(r"([!-/:-@\[-^`{-~])", r"\\\1", text)
 
 
 def found_in(path: Path, names: Names) -> int:

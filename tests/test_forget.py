@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import json
 import re
@@ -15,11 +16,16 @@ import jsonschema
 import pyarrow.parquet as pq
 import pytest
 from conftest import Painpoints
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from people_world import ANNA, DAYS, NOW, TABLET, write_people
 
 from connectors import forgotten_ledger, landing
 from pipelines import forgetting, forgetting_files, lake_sweep, marks, steps, warehouse_state
 from pipelines.explore import pain_points
+from pipelines.forgetting_files import redacted_sql
+from pipelines.name_search import Names
+from pipelines.warehouse import literal
 from pipelines.workspace import Workspace, open_workspace
 
 SCHEMA = Path(__file__).parent.parent / "pipelines" / "templates" / "schemas" / "forget.json"
@@ -344,3 +350,73 @@ def test_a_damaged_ledger_stops_the_night_rather_than_letting_people_back_in(
     outcome = painpoints("run", "--workspace", shop.root)
     assert outcome.code == 1
     assert "the ledger of forgotten people cannot be read" in " ".join(outcome.err.split())
+
+
+HOSTILE = (
+    "o'brien-1",
+    'say "hello" 22',
+    "back\\slash\\1",
+    "käthe.müller+1@example.com",
+    "a|b(.*)[x]$^?",
+    "50%_off_{id}",
+    "日本語の名前です",
+    "$device:emoji-😀-7",
+)
+
+
+@settings(max_examples=60)
+@given(
+    st.sampled_from(HOSTILE),
+    st.text(max_size=12),
+    st.text(max_size=12),
+)
+def test_a_name_is_found_as_a_word_whatever_it_is_made_of(name: str, before: str, after: str) -> None:
+    """The search in bytes, the one in DuckDB and a plain one agree."""
+    names = Names((name,))
+    text = f"{before} {name} {after}"
+    pattern, engine = names.pattern(), names.engine_pattern()
+    assert pattern is not None
+    assert engine is not None
+    assert pattern.search(text.encode("utf-8", "surrogatepass"))
+    assert name.encode() not in names.redacted(text.encode("utf-8", "surrogatepass"))
+    assert not pattern.search(f"x{name}x".encode())
+    if "\0" not in text:
+        redacted = redacted_sql(names, "said", "VARCHAR")
+        query = f"select regexp_matches(?, {literal(engine)}), {redacted} from (select ? as said)"
+        ((found, left),) = duckdb.execute(query, [text, text]).fetchall()
+        assert found
+        assert name not in left
+
+
+def test_people_with_hostile_ids_are_forgotten_and_nobody_else(
+    tmp_path: Path, painpoints: Painpoints
+) -> None:
+    (tmp_path / "journeys").mkdir()
+    (tmp_path / "journeys" / "shop.yaml").write_text(
+        "journey: shop\nstages:\n  - {name: look, match: [{event: look}]}\n"
+        "  - {name: buy, match: [{event: buy}]}\n"
+    )
+    (tmp_path / "painpoints.toml").write_text(
+        '[sources.crm]\nkind = "table"\nfiles = "crm.csv"\n'
+        'columns = {event_at = "when", event_name = "what", user_id = "who"}\n'
+    )
+    people = [*HOSTILE, *(f"{name}x" for name in HOSTILE)]
+    with (tmp_path / "crm.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("when", "what", "who"))
+        for name in people:
+            writer.writerows(
+                (f"2026-03-02T1{hour}:00:00", what, name) for hour, what in enumerate(("look", "buy"))
+            )
+    workspace = open_workspace(tmp_path, clock=lambda: NOW)
+    with workspace.locked():
+        steps.pull(workspace)
+        steps.build(workspace)
+    for name in HOSTILE[:5]:
+        outcome = painpoints("forget", "--json", "--workspace", tmp_path, "--", name)
+        assert outcome.code == 0, (name, outcome.err, outcome.out)
+        assert json.loads(outcome.out)["removed_rows"] == 2
+    with workspace.locked():
+        steps.build(workspace)
+    left = {row[0] for row in rows(workspace, "select distinct user_id from marts.events")}
+    assert left == set(people) - set(HOSTILE[:5])
