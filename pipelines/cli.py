@@ -36,6 +36,7 @@ from pipelines.mark_command import mark, unmark
 from pipelines.scaffold import scaffold
 from pipelines.show_as_of import as_of
 from pipelines.show_marks import snoozed_line
+from pipelines.show_placebo import honesty
 from pipelines.vacuum_command import vacuum
 from pipelines.what_if_command import what_if
 from pipelines.workspace import Workspace, open_workspace
@@ -255,6 +256,7 @@ def list_command(
         _tell_snoozed(snoozed)
     else:
         show.pain_points(rows, snoozed)
+        honesty(opened.root)
         as_of(opened.root)
 
 

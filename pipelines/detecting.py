@@ -33,6 +33,7 @@ from pipelines.finding_store import (
     save_notes,
 )
 from pipelines.night_notes import calendar_notes, notes_of
+from pipelines.placebo_nights import placebo_cubes, save_placebo
 from pipelines.quiet_stages import quiet_stages
 from pipelines.sql_models import Progress
 from pipelines.workspace import Workspace
@@ -42,13 +43,14 @@ STAYS_AT = 10.0  # times alpha: a finding that is told stays on weaker evidence 
 
 @dataclass(frozen=True)
 class JourneyNight:
-    """A journey's part of a night: its cubes, those of recordings and answers, and the last whole day."""
+    """A journey's part of a night: its cubes, those of recordings and of random groups, and the last day."""
 
     journey: Journey
     columns: tuple[str, ...]
     cubes: tuple[CohortCube, ...]
     horizon_day: date
     friction: tuple[CohortCube, ...] = ()
+    placebo: tuple[CohortCube, ...] = ()
 
     @property
     def first_night(self) -> date:
@@ -63,6 +65,10 @@ class JourneyNight:
     def friction_until(self, night: date) -> list[CohortCube]:
         """The recordings and answers that were there when the data ended with ``night``."""
         return self._until(self.friction, night)
+
+    def placebo_until(self, night: date) -> list[CohortCube]:
+        """What was known of its random groups of users when the data ended with ``night``."""
+        return self._until(self.placebo, night)
 
     def _until(self, cubes: Sequence[CohortCube], night: date) -> list[CohortCube]:
         last = min(night, self.horizon_day)
@@ -107,6 +113,8 @@ def detect_nights(
         standing, notes = _judge(journeys, offered, standing, each, detector, slices, workspace)
         standing = say_proposed(standing, proposals)
         save_night(connection, each, standing)
+        chance = [cube for journey in journeys for cube in journey.placebo_until(each)]
+        save_placebo(connection, each, chance, detector)
     shown = f"{nights[0]} to {nights[-1]}" if len(nights) > 1 else f"{nights[0]}"
     progress(f"judged {len(nights)} nights, {shown}: {sum(p.is_open for p in standing)} open pain points")
     notes += calendar_notes(detector.calendar, [each.journey.name for each in journeys], night)
@@ -143,7 +151,9 @@ def _journeys(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> li
         name: datetime.fromtimestamp(horizon / 1e6, zone).date() - timedelta(days=1)
         for name, horizon in horizons.items()
     }
-    made = cohort_cubes(frame, columns, last_days, observed_days(connection))
+    observed = observed_days(connection)
+    made = cohort_cubes(frame, columns, last_days, observed)
+    chance = placebo_cubes(connection, last_days, observed)
     felt = friction_cubes(
         read_frame(connection, "select * from marts.stage_friction"),
         columns,
@@ -161,6 +171,7 @@ def _journeys(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> li
             tuple(cube for cube in made if cube.journey == journey.name),
             last_days[journey.name],
             tuple(cube for cube in felt if cube.journey == journey.name),
+            tuple(cube for cube in chance if cube.journey == journey.name),
         )
         for journey in workspace.journeys
     ]

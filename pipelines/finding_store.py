@@ -12,6 +12,7 @@ import pandas as pd
 
 from models.pain_point import PainPoint
 from pipelines.mark_store import make_mark_state
+from pipelines.placebo_nights import make_placebo_state
 from pipelines.sql_models import build_models, read_models
 from pipelines.state_tables import make_state_table
 
@@ -52,6 +53,7 @@ def make_state(connection: duckdb.DuckDBPyConnection) -> None:
     make_state_table(connection, "runs", RUNS)
     make_state_table(connection, "nights", {"night": "date"})
     make_mark_state(connection)
+    make_placebo_state(connection)
 
 
 def make_state_marts(connection: duckdb.DuckDBPyConnection) -> None:
@@ -63,6 +65,7 @@ def forget_nights_after(connection: duckdb.DuckDBPyConnection, night: date) -> N
     """Drop what was said of nights that the data does not reach any more."""
     connection.execute("delete from state.nights where night > ?", [night])
     connection.execute("delete from state.pain_point_history where night > ?", [night])
+    connection.execute("delete from state.placebo_nights where night > ?", [night])
 
 
 def mark_built(connection: duckdb.DuckDBPyConnection, recipe: str | None) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 
 import duckdb
 
+from pipelines.placebo_nights import placebo_sentence
+
 BREAKS_DAYS = 7
 BREAKS_SHOWN = 20
 PICTURE_BYTES = 1_000_000  # a server keeps artifacts in its database
@@ -28,6 +30,7 @@ class Night:
     breaks: tuple[Mapping[str, Any], ...]
     failed: tuple[Mapping[str, Any], ...]
     counts: Mapping[str, int]
+    placebo: str | None = None
 
 
 # As the detector ranks them: by the loss that is almost sure, so that a wide guess does not come first.
@@ -71,6 +74,7 @@ def read_night(published: Path) -> Night:
             tuple(_rows(connection, _BREAKS, [since])),
             tuple(_rows(connection, _FAILED)),
             _rows(connection, _COUNTS)[0],
+            placebo_sentence(connection),
         )
 
 
@@ -111,6 +115,8 @@ def summary(night: Night, report_path: Path, links: Mapping[str, str] = NO_LINKS
         f"- Pain points: {statuses}",
         f"- Report: {escaped(str(report_path))}",
     ]
+    if night.placebo:
+        lines.append(f"- {escaped(night.placebo[0].upper() + night.placebo[1:])}")
     if links:
         lines.append("- See " + ", ".join(f"[{name}](<{address}>)" for name, address in links.items()))
     return "\n".join(lines) + "\n"

@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 import duckdb
 
 from models.journey import Journey, segment_columns
+from pipelines.placebo_nights import placebo_sentence
 from pipelines.report_findings import read_findings
 from pipelines.report_map import read_map
 from pipelines.report_marts import Marts
@@ -55,6 +56,7 @@ def read_report(
         _answers(marts, zone),
         health,
         _infos(marts, as_of),
+        placebo_sentence(marts.connection),
     )
 
 

@@ -316,3 +316,4 @@ class Report:
     answers: tuple[Answer, ...]
     health: tuple[Health, ...]
     infos: tuple[tuple[str, str, int, str], ...]
+    placebo: str | None = None
