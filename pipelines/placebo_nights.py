@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import date
 
@@ -82,9 +83,10 @@ def placebo_sentence(connection: duckdb.DuckDBPyConnection) -> str | None:
     if not nights:
         return None
     many = "1 night" if nights == 1 else f"{nights} nights"
+    at_most = math.ceil(blamed_chance * 10) / 10
     text = (
         f"honesty gauge: in {many} random groups of users were blamed on {blamed} (chance: at most "
-        f"{_count(blamed_chance)}) and looked low in {low:,} of {comparisons:,} comparisons (chance: "
+        f"{at_most:.1f}) and looked low in {low:,} of {comparisons:,} comparisons (chance: "
         f"{_count(low_chance)})"
     )
     if blamed > CRIES * blamed_chance + 2 or low > CRIES * low_chance + 2:
