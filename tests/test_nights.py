@@ -203,8 +203,8 @@ def _compare(
 
 
 # What was said of a night is kept as it was said. Where late rows are still missing it may be said
-# otherwise a night later, so these two are compared where nothing comes late.
-SAID_THEN = ("pain_points", "pain_point_history", "notes")
+# otherwise a night later, so these are compared where nothing comes late.
+SAID_THEN = ("pain_points", "pain_point_history", "notes", "placebo_nights")
 
 
 def test_ten_nights_of_failures_and_kills_end_in_the_tables_of_ten_calm_nights(
