@@ -14,6 +14,8 @@ from models.slices import Bools, Floats
 # What is believed of a day's common shock (log-odds) before seeing a shop, and how many days it weighs.
 PRIOR_SHOCK, PRIOR_DEGREES = 0.05, 6.0
 PRIOR_AUTOCORRELATION, AUTOCORRELATION_DEGREES = 0.5, 40.0
+# What is believed of a leaf's own shock over a week (log-odds): it is small, and few shops can show it.
+PRIOR_LEAF_SHOCK = 0.015
 WEEKDAY_PRIOR = 0.05  # standard deviation of a weekday's effect: a few per cent of the odds
 WEEK = 7
 TRIMMED_VARIANCE = 0.77  # of a normal whose largest 5 % by size are cut off
@@ -199,8 +201,12 @@ def _leaf_shock(cube: CountCube, trials: Floats, hits: Floats, baseline: Baselin
     # each leaf's own rate was fitted to these weeks and hides its part of their spread
     own = information / np.maximum(baseline.attempts * _unit(baseline), 1e-9)[:, None]
     chance = information * np.clip(1 - own, 0.1, 1)
-    excess = float((surplus**2 - chance).sum())
-    return float(np.sqrt(max(excess, 0.0) / max(float((information**2).sum()), 1e-9)))
+    room = max(float((information**2).sum()), 1e-9)
+    told = float((surplus**2 - chance).sum()) / room
+    # the square of a normal varies by twice its variance squared: so badly is the shock known
+    noise = 2 * float((chance**2).sum()) / room**2
+    trust = PRIOR_LEAF_SHOCK**4 / (PRIOR_LEAF_SHOCK**4 + noise)
+    return float(np.sqrt(max(trust * told + (1 - trust) * PRIOR_LEAF_SHOCK**2, 0.0)))
 
 
 def _unit(baseline: Baseline) -> Floats:

@@ -12,6 +12,7 @@ from models.slices import Bools, Floats, Slice
 
 Z90 = 1.6448536269514722  # two-sided 90 %
 COMPLETION_PRIOR = 200.0  # arrivals that the whole transition's completion rate is worth
+LASTING = 3.0  # times the variance of the mean of independent days: a day's shock lasts into the next
 VALUE_PRIOR = 20.0  # conversions that the whole journey's mean order value is worth
 
 
@@ -54,7 +55,7 @@ def loss_of(
     """
     scale = in_full / max(expected, 1e-9)
     missing = (expected - observed) * scale
-    completion, completion_variance = _completion(cube, chosen, usual)
+    completion, completion_variance = _completion(cube, chosen, usual, np.asarray(cells.any(axis=0)))
     conversions = missing * completion
     sd = math.sqrt(completion**2 * variance * scale**2 + missing**2 * completion_variance)
     days = max(int(cells.any(axis=0).sum()), 1)
@@ -67,7 +68,10 @@ def loss_of(
     )
 
 
-def _completion(cube: CohortCube, chosen: Slice, usual: Bools | None) -> tuple[float, float]:
+def _completion(
+    cube: CohortCube, chosen: Slice, usual: Bools | None, lost_on: Bools
+) -> tuple[float, float]:
+    """The chance to complete from b on the days ``lost_on`` (days,), and its variance."""
     # who came to b late may still be on the way to the goal
     old = np.arange(len(cube.days))[None, :] < max(len(cube.days) - cube.ages, 1)
     cells = old & (np.ones_like(cube.observed) if usual is None else usual)
@@ -76,7 +80,23 @@ def _completion(cube: CohortCube, chosen: Slice, usual: Bools | None) -> tuple[f
     overall = (done.sum() + 0.5) / (came.sum() + 1)
     own_came, own_done = float(came[chosen.leaves].sum()), float(done[chosen.leaves].sum())
     rate = (own_done + COMPLETION_PRIOR * overall) / (own_came + COMPLETION_PRIOR)
-    return float(rate), float(rate * (1 - rate) / (own_came + COMPLETION_PRIOR))
+    variance = rate * (1 - rate) / (own_came + COMPLETION_PRIOR)
+    # the days that cannot tell yet have shocks of their own
+    telling = cells.any(axis=0)
+    silent = int((lost_on & ~telling).sum())
+    if silent:
+        part = silent / int(lost_on.sum())
+        variance += part**2 * _day_variance(cube, old) * LASTING * (1 / silent + 1 / max(telling.sum(), 1))
+    return float(rate), float(variance)
+
+
+def _day_variance(cube: CohortCube, old: Bools) -> float:
+    """How much the chance to complete varies from day to day beyond chance (variance, by moments)."""
+    came = np.where(old, cube.advanced, 0).sum(axis=0)
+    done = np.where(old, cube.converted, 0).sum(axis=0)
+    rate = done.sum() / max(came.sum(), 1)
+    excess = float(((done - came * rate) ** 2).sum() - (came * rate * (1 - rate)).sum())
+    return max(excess, 0.0) / max(float((came**2).sum()), 1e-9)
 
 
 def _order_value(cube: CohortCube, chosen: Slice) -> float | None:

@@ -12,7 +12,7 @@ from models.cohorts import CountCube
 from models.slices import Bools, Floats, SliceSet
 
 TESTED_DAYS = 21
-BASELINE_DAYS = 42
+BASELINE_DAYS = 63
 LEAST_BASELINE_DAYS = 14
 RECALIBRATION_PRIOR = 20.0  # expected outcomes of the rarer kind that a slice's own history must outweigh
 

@@ -162,9 +162,11 @@ def shortfall_of(
     behind = _information_behind(reference, chosen, slices)
     by_day = own.sum(axis=0)
     variance = info + info**2 / max(behind, 1e-9)
-    variance += reference.baseline.leaf_shock**2 * float((own**2).sum()) * 7
     days = float(max((by_day > 0).sum(), 1))
     baseline = reference.baseline
+    # leaves stray by themselves, in the days judged as in those of the baseline
+    strayed = baseline.leaf_shock**2 * 7 * float((own**2).sum())
+    variance += strayed * (1 + days / max(baseline.days, 1))
     common = float(baseline.shock_variance((by_day**2).sum(), by_day.sum(), days))
     if chosen.depth == 0:
         variance += common

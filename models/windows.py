@@ -98,7 +98,8 @@ def _given_the_others(
     """Expected successes, their variance, its degrees of freedom and relief, (slices, windows) each."""
     baseline, whole = reference.baseline, slices.whole
     own = chance + info**2 / np.maximum(reference.information[:, None], 1e-9)
-    weeks = np.array([baseline.leaf_shock**2 * 7 / w for w in windows])
+    # leaves stray by themselves, in the window as in the baseline's days
+    weeks = np.array([baseline.leaf_shock**2 * 7 * (1 / w + 1 / max(baseline.days, 1)) for w in windows])
     own = own + leaf_squares * weeks
     common = np.stack(
         [baseline.shock_variance(squares[:, i], info[:, i], w) for i, w in enumerate(windows)], axis=1

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import date, timedelta
 
+import numpy as np
 from detection.claims import Claim, NightView
+from detection.grid import FIRST_DAY
+from detection.riskloc import Case
+from detection.segments import Conditions
 from detection.vanished import recorded_days
-from models.cohorts import CohortCube
+from models.cohorts import CohortCube, CountCube
 from models.detector import DetectorSettings, find_pain_points
 from models.finding import Finding
 from models.lifecycle import continue_findings, open_findings, silent
+from models.localise import likeliest_segments
 from models.pain_point import PainPoint
-from models.slices import SliceSet
+from models.reference import make_reference
+from models.slices import SliceSet, slices_of
 
 JOURNEY, PERSONA = "shop", "default"
 DEPTH = 3
@@ -113,3 +119,30 @@ def remembered(finding: Finding, identity: str, status: str, first_seen: date, n
         lost_value_high=None,
         provisional=finding.provisional,
     )
+
+
+def localise(case: Case) -> list[Conditions]:
+    """Segments that explain the last minute of an incident, the likeliest first, by what came before it."""
+    minutes = case.trials.shape[1]
+    trials = case.trials.astype(float)
+    # a week apart, since minutes know no weekdays
+    days = tuple(FIRST_DAY + timedelta(weeks=minute) for minute in range(minutes))
+    counts = CountCube(
+        JOURNEY,
+        PERSONA,
+        "watch",
+        "watch on",
+        "advance",
+        days,
+        case.columns,
+        case.leaf_values,
+        trials,
+        trials - case.failures,
+        np.ones_like(trials),
+    )
+    before = np.ones(trials.shape, dtype=np.bool_)
+    before[:, -1] = False
+    slices = slices_of(case.columns, case.leaf_values, trials[:, -1], DEPTH)
+    usual = make_reference(counts, slices, before).rates[:, -1]
+    told = likeliest_segments(slices, case.failures[:, -1].astype(float), trials[:, -1] * (1 - usual))
+    return [tuple((column, str(value)) for column, value in each.slice.conditions) for each in told]
