@@ -68,9 +68,7 @@ def loss_of(
     )
 
 
-def _completion(
-    cube: CohortCube, chosen: Slice, usual: Bools | None, lost_on: Bools
-) -> tuple[float, float]:
+def _completion(cube: CohortCube, chosen: Slice, usual: Bools | None, lost_on: Bools) -> tuple[float, float]:
     """The chance to complete from b on the days ``lost_on`` (days,), and its variance."""
     # who came to b late may still be on the way to the goal
     old = np.arange(len(cube.days))[None, :] < max(len(cube.days) - cube.ages, 1)

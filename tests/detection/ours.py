@@ -6,6 +6,7 @@ import json
 from datetime import date, timedelta
 
 import numpy as np
+
 from detection.claims import Claim, NightView
 from detection.grid import FIRST_DAY
 from detection.riskloc import Case
