@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from models.baseline import Baseline
 from models.cohorts import CohortCube, CountCube
 from models.consequences import is_consequence
 from models.detector_settings import DetectorSettings
@@ -35,6 +36,7 @@ class Explained:
     counts: CountCube
     rates: Floats | None
     cells: Bools
+    baseline: Baseline | None = None
 
 
 @dataclass(frozen=True)
@@ -142,5 +144,5 @@ def _explained_by(scan: TransitionScan, told: Sequence[Candidate]) -> dict[str, 
             ):
                 rates = explain_away(rates, each.fall)
                 cells |= each.fall.cells
-        explained[kind] = Explained(counts, rates, cells)
+        explained[kind] = Explained(counts, rates, cells, None if reference is None else reference.baseline)
     return explained

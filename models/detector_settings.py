@@ -19,6 +19,6 @@ class DetectorSettings:
 
     false_discovery_rate: float = 0.0005
     margin: float = 0.02
-    alpha: float = 0.002
-    alpha_to_stay: float = 0.02
+    alpha: float = 0.001
+    alpha_to_stay: float = 0.01
     calendar: tuple[NamedDays, ...] = ()

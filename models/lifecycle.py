@@ -12,7 +12,7 @@ from models.carrying import SAME_PEOPLE
 from models.detector import Explained, Transition
 from models.finding import Finding, OpenFinding
 from models.pain_point import PainPoint
-from models.scan import recent_counts, sure_gap
+from models.recent import recent_counts, sure_gap
 from models.slices import containment
 from models.transition_scan import RECENT_DAYS
 
@@ -142,7 +142,9 @@ def _status_of_silent(each: PainPoint, explained: Explained, days: int) -> str:
         if explained.rates is None:
             return "ongoing"
         rates = explained.rates
-    recent = recent_counts(counts, rates, counts.slice_of(each.conditions), days)
+    # an ideal does not move with everyone else
+    baseline = None if each.kind == "below_ideal" else explained.baseline
+    recent = recent_counts(counts, rates, counts.slice_of(each.conditions), days, baseline=baseline)
     # half of the gap it surely had: the first nights of a finding overstate it
     gap = sure_gap(each.gap, each.lost_low or 0.0, each.lost_conversions or 0.0)
     if recent.has_made_good(gap):

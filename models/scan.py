@@ -10,22 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
-from scipy.special import expit, logit
+from scipy.special import expit
 
 from models.cohorts import CountCube
 from models.evidence import lower_tail, signed_root_deviance
 from models.reference import LEAST_BASELINE_DAYS, Reference
 from models.slices import Bools, Conditions, Floats, Slice, SliceSet
-from models.windows import WINDOWS, Windowed, log_tails, shifted, windowed
+from models.windows import WINDOWS, Windowed, followed, log_tails, windowed
 
 LEAST_EXPECTED = 12.0
 LEAST_FAILURES = 5.0
 FEW = 60.0  # counts below this get an exact tail
 EXACT_TAILS = 8  # of the strongest candidates
-SURE = 1.645  # one-sided 95 %
 DEPTH_PENALTY = 1.0  # of log-evidence, for every condition: most causes have few
 ONSET_SPREAD = 1.5  # standard deviation of the first day, in days that together prove a change at z = 1
 MOST_ONSET_DAYS = 4.0
@@ -207,16 +206,7 @@ def _history(cube: CountCube, reference: Reference, rates: Floats, slices: Slice
             wide[index] = x
             e = reference.recalibrated(wide, only)[index]
     if chosen.depth:
-        rx, rk, re, ri = ((1 - inside) @ each for each in (x_all, k_all, e_all, i_all))
-        others = np.clip((rk + 0.5) / (rx + 1), 1e-4, 1 - 1e-4)
-        usual = np.clip((re + 0.5) / (rx + 1), 1e-4, 1 - 1e-4)
-        noise = 1 / np.maximum(ri, 1e-9)
-        apart = (logit(others) - logit(usual)) ** 2 - 4 * noise
-        spread = np.maximum(apart, max(reference.baseline.shock, 0.02) ** 2)
-        trust = spread / (spread + noise)
-        p = np.clip(e / np.maximum(x, 1e-9), 1e-6, 1 - 1e-6)
-        moved = (logit(others) - logit(usual)) * trust
-        e = x * shifted(p, usual, moved, 2 * max(reference.baseline.shock, 0.02))
+        e = followed(x, e, (1 - inside) @ np.stack([x_all, k_all, e_all, i_all]), reference.baseline.shock)
     return np.array([x, k, e, info])
 
 
@@ -238,44 +228,3 @@ def explain_away(rates: Floats, found: Shortfall) -> Floats:
     """Rates with the effect of a finding multiplied into its cells."""
     changed = rates * found.change if found.is_fall else 1 + (1 - rates) * found.change
     return np.where(found.cells, np.clip(changed, 1e-6, 1 - 1e-6), rates)
-
-
-@dataclass(frozen=True)
-class Recent:
-    """Trials, successes and expected successes of a slice in its last days."""
-
-    trials: float
-    hits: float
-    expected: float
-
-    def has_made_good(self, gap: float) -> bool:
-        """Whether the rate is surely (one-sided 95 %) back over half of a relative ``gap``."""
-        halfway = self.halfway(gap)
-        if self.expected < LEAST_EXPECTED:
-            return False
-        trials = max(self.trials, self.hits)
-        z = signed_root_deviance(np.array([self.hits]), np.array([trials]), np.array([halfway]))
-        return float(z[0]) > SURE
-
-    def halfway(self, gap: float) -> float:
-        return self.expected * (1 - gap / 2)
-
-
-def sure_gap(gap: float, lost_low: float, lost: float) -> float:
-    """The part of a relative gap that the lower end of its loss's interval leaves."""
-    return gap * max(lost_low, 0.0) / lost if lost > 0 else gap
-
-
-def recent_counts(
-    cube: CountCube, rates: Floats, chosen: Slice, days: int, started: date | None = None
-) -> Recent:
-    """Counts of a slice in the last ``days`` days, none of them before ``started``."""
-    start = cube.days[-1] - timedelta(days=days - 1)
-    start = start if started is None else max(start, started)
-    recent = np.array([day >= start for day in cube.days])
-    cells = chosen.leaves[:, None] & recent[None, :] & (cube.share > 0)
-    return Recent(
-        float(cube.exposure[cells].sum()),
-        float(cube.successes[cells].sum()),
-        float((cube.exposure * rates)[cells].sum()),
-    )

@@ -11,8 +11,9 @@ from models.blind_cells import unseen_cells
 from models.cohorts import SETTLE_DAYS, CohortCube, CountCube
 from models.finding import Exclusion, Finding, Kind, OpenFinding, Unseen
 from models.losses import Loss, loss_of
+from models.recent import Recent, sure_gap
 from models.reference import Reference
-from models.scan import Recent, Shortfall, sure_gap
+from models.scan import Shortfall
 from models.slices import Bools, Floats, Slice
 from models.standing import Gap
 

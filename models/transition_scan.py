@@ -17,8 +17,9 @@ from models.detector_settings import DetectorSettings
 from models.finding import Exclusion, Finding, Kind, OpenFinding
 from models.losses import NO_LOSS, loss_of
 from models.mix_shift import MixShift, mix_shift
+from models.recent import recent_counts
 from models.reference import OpenCells, Reference, make_reference, reference_cells
-from models.scan import Shortfall, recent_counts, scan_regressions, shortfall_of
+from models.scan import Shortfall, scan_regressions, shortfall_of
 from models.slices import Bools, Floats, SliceSet
 from models.standing import STANDING_DAYS, scan_standing_gaps
 from models.telling import as_detour, between, finding_of, loss_of_fall
@@ -189,8 +190,8 @@ def scan_family(
         older = older_of(cube, kind, fall.slice, fall.started, own)
         if older is not None and older.pain_point_id in taken:
             continue  # it fell again: the finding that is told already covers all days since it began
-        if older is None and fall.p_value > settings.alpha:
-            continue
+        if (older is None or older.is_resolved) and fall.p_value > settings.alpha:
+            continue  # what has recovered needs as much to come back as a new one
         if older is not None:
             taken.add(older.pain_point_id)
         if older is not None and not older.is_resolved and older.started_on:
@@ -211,7 +212,9 @@ def scan_family(
             loss=loss,
             started=fall.started,
             ideal=ideal,
-            recent=recent_counts(counts, reference.rates, fall.slice, RECENT_DAYS, fall.started),
+            recent=recent_counts(
+                counts, reference.rates, fall.slice, RECENT_DAYS, fall.started, reference.baseline
+            ),
             provisional=reference.baseline.days < FULL_BASELINE_DAYS,
             excluded=(),
             older=older,

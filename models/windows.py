@@ -151,6 +151,23 @@ def shifted(rates: Floats, usual: Floats, moved: Floats, room: Floats | float) -
     return np.asarray(np.clip(1 - (1 - rates * falls) * rises, 1e-6, 1 - 1e-6))
 
 
+def followed(x: Floats, e: Floats, others: Floats, shock: float) -> Floats:
+    """The expected successes ``e`` of a slice, moved by the common shift as far as everyone else shows it.
+
+    ``x`` is its exposure; ``others`` (4, ...) are exposure, successes, expected successes and information
+    of those outside; the rest has the shape of ``e``, days or sums of days.
+    """
+    rx, rk, re, ri = others
+    then = np.clip((rk + 0.5) / (rx + 1), 1e-4, 1 - 1e-4)
+    usual = np.clip((re + 0.5) / (rx + 1), 1e-4, 1 - 1e-4)
+    noise = 1 / np.maximum(ri, 1e-9)
+    apart = (logit(then) - logit(usual)) ** 2 - 4 * noise
+    spread = np.maximum(apart, max(shock, 0.02) ** 2)
+    moved = (logit(then) - logit(usual)) * spread / (spread + noise)
+    p = np.clip(e / np.maximum(x, 1e-9), 1e-6, 1 - 1e-6)
+    return np.asarray(x * shifted(p, usual, moved, 2 * max(shock, 0.02)))
+
+
 def _surprise(z: Floats, degrees: float) -> Floats:
     """Minus the logarithm of the two-sided p-value of a shift, (...)."""
     return -np.asarray(np.log(2) + stats.t.logcdf(-np.abs(np.nan_to_num(z)), degrees))

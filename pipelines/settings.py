@@ -57,7 +57,7 @@ class DetectionSettings(Frozen):
 
     false_discovery_rate: float = Field(default=0.0005, gt=0, lt=0.5)
     margin: float = Field(default=0.02, ge=0, lt=0.5)
-    alpha: float = Field(default=0.002, gt=0, lt=0.5)
+    alpha: float = Field(default=0.001, gt=0, lt=0.5)
     replay_nights: int = Field(default=45, ge=0, le=400)
     calendar: tuple[CalendarSettings, ...] = ()
 
