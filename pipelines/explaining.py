@@ -11,6 +11,7 @@ import duckdb
 
 from models.finding import Conditions
 from models.journey import Journey, segment_columns
+from pipelines.explain_causes import Cause, likely_causes
 from pipelines.explain_instead import Days, Instead, what_instead
 from pipelines.explain_siblings import SiblingTable, sibling_tables
 from pipelines.explain_sources import Witness, witnesses
@@ -45,6 +46,7 @@ class Explanation:
     sources: tuple[Witness, ...] | None
     lost_attempts: tuple[LostAttempt, ...]
     lost_sql: str
+    causes: tuple[Cause, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Plain values in a fixed order; keys are only ever added."""
@@ -109,6 +111,7 @@ def explain(
         _sources(connection, journey, row, over, counted_sources or {}) if is_known and journey else None,
         lost,
         lost_sql,
+        likely_causes(connection, row, conditions, columns),
     )
 
 

@@ -15,6 +15,7 @@ import sqlglot
 from sqlglot import exp
 
 Who = Literal["segment", "others"]
+Leaf = tuple[str | None, ...]
 
 
 def last_matured_day(connection: duckdb.DuckDBPyConnection, journey: str) -> date | None:
@@ -76,6 +77,60 @@ def counts_by_value(
         return None
     counts = [(row[0], int(row[1] or 0), int(row[2] or 0)) for row in rows]
     return sorted((row for row in counts if row[1]), key=lambda row: (-row[1], str(row[0])))
+
+
+def counts_by_leaf(
+    connection: duckdb.DuckDBPyConnection, sql: str, segment_filter: str, columns: Sequence[str]
+) -> dict[Leaf, tuple[int, int]] | None:
+    """(attempts, successes) per combination of values of ``columns`` on the finding's own days, of everyone.
+
+    None where the tables no longer have the columns.
+    """
+    query = parsed(sql)
+    if query is None:
+        return None
+    lifted = _conditions(segment_filter)
+    query = _keeping(query, [each for each in _conjuncts(query) if each not in lifted])
+    totals = [each.copy() for each in query.expressions]
+    keys = [_as_text(column) for column in columns]
+    query = query.select(*keys, append=False).select(*totals).group_by(*(key.copy() for key in keys))
+    rows = _asked(connection, query)
+    if rows is None:
+        return None
+    return {tuple(row[:-2]): (int(row[-2] or 0), int(row[-1] or 0)) for row in rows if row[-2]}
+
+
+def usual_by_leaf(
+    connection: duckdb.DuckDBPyConnection,
+    row: Mapping[str, Any],
+    columns: Sequence[str],
+    days: tuple[date, date],
+) -> dict[Leaf, tuple[int, int]] | None:
+    """(attempts, advanced) of a finding's transition per combination of ``columns``, in some days."""
+    keys = [_as_text(column) for column in columns]
+    came = exp.Case().when(exp.column("age_days").is_(exp.null()).not_(), exp.column("attempts"))
+    query = exp.select(*keys, exp.func("sum", exp.column("attempts")), exp.func("sum", came))
+    query = query.from_(exp.table_("stage_cohorts", "marts")).where(
+        *(
+            exp.EQ(this=exp.column(name), expression=exp.Literal.string(row[name]))
+            for name in ("journey", "persona", "stage", "next_stage")
+        ),
+        exp.Between(
+            this=exp.column("reached_date"),
+            **{
+                side: exp.cast(exp.Literal.string(day.isoformat()), "date")
+                for side, day in zip(("low", "high"), days, strict=True)
+            },
+        ),
+    )
+    rows = _asked(connection, query.group_by(*(key.copy() for key in keys)))
+    if rows is None:
+        return None
+    return {tuple(row[:-2]): (int(row[-2] or 0), int(row[-1] or 0)) for row in rows}
+
+
+def _as_text(column: str) -> exp.Expr:
+    return exp.cast(exp.column(exp.to_identifier(column, quoted=True)), "varchar")
 
 
 def parsed(sql: str) -> exp.Select | None:

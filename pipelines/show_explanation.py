@@ -10,6 +10,7 @@ from rich.text import Text
 
 from models.campaign_calendar import left_out_text
 from models.headline import percent
+from pipelines.explain_causes import Cause
 from pipelines.explain_instead import Deed, Instead
 from pipelines.explain_siblings import SiblingTable
 from pipelines.explain_sources import Witness
@@ -57,6 +58,7 @@ def explanation(each: Explanation) -> None:
     for line in mark_lines(row):
         text_line(console, line, 10, first=Text("mark", "cyan"))
     _siblings(console, each.siblings, what.did)
+    _causes(console, each.causes)
     if each.instead is not None:
         _instead(console, each.instead)
     if each.voices is not None:
@@ -104,6 +106,20 @@ def _siblings(console: Console, tables: tuple[SiblingTable, ...], did: str) -> N
             )
         if table.left_out:
             _line(console, f"  and {table.left_out} rarer values", "dim")
+
+
+def _causes(console: Console, causes: tuple[Cause, ...]) -> None:
+    if not causes:
+        return
+    _section(console, "Which segment explains the fall best")
+    for each in causes:
+        mark = ">" if each.is_own else " "
+        often = f"fails {each.factor:.2g} times as often as usual"
+        _line(
+            console,
+            f"{mark} {percent(each.belief):>6} {each.segment}: {often}",
+            "bold" if each.is_own else "",
+        )
 
 
 def _instead(console: Console, instead: Instead) -> None:

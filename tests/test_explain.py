@@ -193,6 +193,30 @@ def test_siblings_are_the_other_values_under_the_same_other_conditions(case: Cas
     assert countries["ES"] > countries[ODD], "of mobile visitors alone"
 
 
+def test_the_segment_that_explains_the_fall_best_is_the_broken_one(case: Case) -> None:
+    causes = case.told["causes"]
+    assert [each["segment"] for each in causes if each["is_own"]] == [case.row["segment"]]
+    assert causes[0]["is_own"]
+    assert causes[0]["belief"] > 0.5
+    evidence = json.loads(case.row["evidence"])
+    began, last = date.fromisoformat(evidence["first_day"]), date.fromisoformat(evidence["last_day"])
+    days = [(FIRST + timedelta(days=who.day), who) for who in visitors()]
+
+    def failing(is_own: bool, first: date, last: date) -> float:
+        group = [
+            who
+            for day, who in days
+            if first <= day <= last and ((who.device, who.country) == ("mobile", ODD)) == is_own
+        ]
+        return sum(not who.fills for who in group) / len(group)
+
+    usual = began - timedelta(days=42), began - timedelta(days=1)
+    by_hand = (failing(True, began, last) / failing(True, *usual)) / (
+        failing(False, began, last) / failing(False, *usual)
+    )
+    assert causes[0]["factor"] == pytest.approx(by_hand, rel=0.15), "of those who may still come few do"
+
+
 def test_what_they_did_instead_is_counted_and_adds_up(case: Case) -> None:
     own = of_finding(case)
     instead = case.told["instead"]
