@@ -13,8 +13,7 @@ import numpy as np
 
 from models.fix_effect import ENOUGH_GAP, DayCounts, judge_fix
 from pipelines.mark_store import FixReview, Mark, current_marks, save_fix_reviews
-from pipelines.own_counts import Who, counts_by_day, last_matured_day
-from pipelines.report_views import RATE_KINDS
+from pipelines.own_counts import Share, Who, counts_by_day, last_matured_day, share_of
 
 RECENT_DAYS = 7  # that must be low again before a finding that was resolved "came back"
 DAYS_BEFORE = 28  # of a finding older than this, the days just before the fix are compared
@@ -46,22 +45,23 @@ def _review(connection: duckdb.DuckDBPyConnection, mark: Mark) -> FixReview | No
     if row["started_on"] is None:  # a standing gap was there before the days it was last judged by
         first = fixed - timedelta(days=DAYS_BEFORE)
     unseen = {date.fromisoformat(day) for day in evidence.get("unseen_days", ())}
-    if row["kind"] not in RATE_KINDS:
+    share = share_of(row)
+    if share is None:
         reason = {"reason": f"a fix of a {row['kind']} finding is told by its status alone"}
         return FixReview(mark.pain_point_id, "cannot be judged", json.dumps(reason))
     if last is None:
         return FixReview(mark.pain_point_id, "cannot be judged", "{}")
-    own = _periods(connection, row, "segment", first, fixed, last, unseen)
+    own = _periods(connection, row, share, "segment", first, fixed, last, unseen)
     if own is None:
         return FixReview(mark.pain_point_id, "cannot be judged", "{}")
     # of everyone there are no others that could tell a fix from a good week
     others = (
         None
         if not evidence.get("segment")
-        else _periods(connection, row, "others", first, fixed, last, unseen)
+        else _periods(connection, row, share, "others", first, fixed, last, unseen)
     )
-    effect = judge_fix(*own, float(row["expected"]), others)
-    lately = judge_fix(own[0], own[1].latest(RECENT_DAYS), float(row["expected"])).closed
+    effect = judge_fix(*own, share.expected, others)
+    lately = judge_fix(own[0], own[1].latest(RECENT_DAYS), share.expected).closed
     is_low_again = lately is not None and lately < ENOUGH_GAP
     verdict = "came back" if is_low_again and _came_back(connection, row, fixed) else effect.verdict
     numbers: dict[str, Any] = {
@@ -72,7 +72,7 @@ def _review(connection: duckdb.DuckDBPyConnection, mark: Mark) -> FixReview | No
         "fixed_on": fixed.isoformat(),
         "first_day": first.isoformat(),
         "last_day": last.isoformat(),
-        "expected": row["expected"],
+        "expected": share.expected,
         "against_others": others is not None,
     }
     return FixReview(mark.pain_point_id, verdict, json.dumps(numbers))
@@ -93,6 +93,7 @@ def _last_seen(connection: duckdb.DuckDBPyConnection, pain_point_id: str) -> dic
 def _periods(
     connection: duckdb.DuckDBPyConnection,
     row: Mapping[str, Any],
+    share: Share,
     who: Who,
     first: date,
     fixed: date,
@@ -100,7 +101,7 @@ def _periods(
     unseen: set[date],
 ) -> tuple[DayCounts, DayCounts] | None:
     """The days before the fix and those after it; the day of the fix is half of each and left out."""
-    counts = counts_by_day(connection, row, first, last, who)
+    counts = counts_by_day(connection, row, share, first, last, who)
     if counts is None:
         return None
     used = {day: pair for day, pair in counts.items() if day not in unseen and day != fixed}

@@ -6,13 +6,18 @@ kind counts is counted the same way here.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
 
 import duckdb
 import sqlglot
 from sqlglot import exp
+
+from models.cohort_table import TURNS
+from pipelines.report_views import RATE_KINDS
 
 Who = Literal["segment", "others"]
 Leaf = tuple[str | None, ...]
@@ -28,34 +33,54 @@ def last_matured_day(connection: duckdb.DuckDBPyConnection, journey: str) -> dat
     return day
 
 
+@dataclass(frozen=True)
+class Share:
+    """What a kind of finding counts: ``done`` of ``tried``, both amounts of a row of marts.stage_cohorts,
+    and the share that its finding expects."""
+
+    tried: exp.Expr
+    done: exp.Expr
+    expected: float
+
+
+def share_of(row: Mapping[str, Any]) -> Share | None:
+    """What the counts of a finding (a row of marts.pain_points) are; None where no cohort has them."""
+    evidence = json.loads(row["evidence"])
+    everyone, age = exp.column("attempts"), exp.column("age_days")
+    came = exp.Case().when(age.copy().is_(exp.null()).not_(), everyone.copy())
+    if row["kind"] in RATE_KINDS:
+        return Share(everyone, came, float(row["expected"]))
+    if row["kind"] == "slow" and "usual_share" in evidence:
+        within = exp.LTE(this=age, expression=exp.Literal.number(int(evidence["came_within_days"])))
+        return Share(came, exp.Case().when(within, everyone.copy()), float(evidence["usual_share"]))
+    if row["kind"] == "detour" and evidence.get("measure") in TURNS:
+        return Share(everyone, exp.column(evidence["measure"]), float(row["expected"]))
+    return None
+
+
 def counts_by_day(
-    connection: duckdb.DuckDBPyConnection, row: Mapping[str, Any], first: date, last: date, who: Who
+    connection: duckdb.DuckDBPyConnection,
+    row: Mapping[str, Any],
+    share: Share,
+    first: date,
+    last: date,
+    who: Who,
 ) -> dict[date, tuple[int, int]] | None:
-    """(attempts, advanced) per day on which a finding's stage was reached, from ``first`` to ``last``.
+    """(tried, done) per day on which a finding's stage was reached, from ``first`` to ``last``.
 
     ``row`` is a finding's; ``who`` its segment, or everybody outside it. ``last`` is a day whose attempts
     are over. None where the tables no longer have the segment's columns.
     """
-    chosen = row["segment_filter"]
+    # the predicate is the finding's own, written by pipelines.finding_sql
+    chosen: exp.Expr = sqlglot.parse_one(row["segment_filter"], read="duckdb")
     if who == "others":
-        chosen = f"not coalesce(({chosen}), false)"
-    try:
-        rows = connection.execute(
-            # the predicate is the finding's own, written by pipelines.finding_sql
-            f"""
-            select reached_date, sum(attempts)::bigint,
-                coalesce(sum(case when age_days is not null then attempts end), 0)::bigint
-            from marts.stage_cohorts
-            where journey = $journey and persona = $persona and stage = $stage
-                and next_stage = $next_stage and reached_date between $first and $last and ({chosen})
-            group by reached_date
-            """,
-            {name: row[name] for name in ("journey", "persona", "stage", "next_stage")}
-            | {"first": first, "last": last},
-        ).fetchall()
-    except (duckdb.BinderException, duckdb.CatalogException):  # the journey was edited since
-        return None
-    return {day: (attempts, advanced) for day, attempts, advanced in rows}
+        chosen = exp.not_(exp.func("coalesce", exp.paren(chosen), exp.false()))
+    day = exp.column("reached_date")
+    query = exp.select(day, *(exp.func("sum", each.copy()) for each in (share.tried, share.done)))
+    query = query.from_(exp.table_("stage_cohorts", "marts"))
+    query = query.where(*_transition(row), _between(first, last), exp.paren(chosen)).group_by(day.copy())
+    rows = _asked(connection, query)
+    return None if rows is None else {day: (int(n or 0), int(k or 0)) for day, n, k in rows if n}
 
 
 def counts_by_value(
@@ -110,23 +135,21 @@ def usual_by_leaf(
     keys = [_as_text(column) for column in columns]
     came = exp.Case().when(exp.column("age_days").is_(exp.null()).not_(), exp.column("attempts"))
     query = exp.select(*keys, exp.func("sum", exp.column("attempts")), exp.func("sum", came))
-    query = query.from_(exp.table_("stage_cohorts", "marts")).where(
-        *(
-            exp.EQ(this=exp.column(name), expression=exp.Literal.string(row[name]))
-            for name in ("journey", "persona", "stage", "next_stage")
-        ),
-        exp.Between(
-            this=exp.column("reached_date"),
-            **{
-                side: exp.cast(exp.Literal.string(day.isoformat()), "date")
-                for side, day in zip(("low", "high"), days, strict=True)
-            },
-        ),
-    )
+    query = query.from_(exp.table_("stage_cohorts", "marts")).where(*_transition(row), _between(*days))
     rows = _asked(connection, query.group_by(*(key.copy() for key in keys)))
     if rows is None:
         return None
     return {tuple(row[:-2]): (int(row[-2] or 0), int(row[-1] or 0)) for row in rows}
+
+
+def _transition(row: Mapping[str, Any]) -> list[exp.Expr]:
+    names = ("journey", "persona", "stage", "next_stage")
+    return [exp.EQ(this=exp.column(name), expression=exp.Literal.string(row[name])) for name in names]
+
+
+def _between(first: date, last: date) -> exp.Expr:
+    low, high = (exp.cast(exp.Literal.string(day.isoformat()), "date") for day in (first, last))
+    return exp.Between(this=exp.column("reached_date"), low=low, high=high)
 
 
 def _as_text(column: str) -> exp.Expr:

@@ -107,12 +107,25 @@ def test_the_users_of_a_slow_down_came_late_and_the_query_gives_them_all(
     assert [each["attempt_id"] for each in told["lost_attempts"]] == [each[0] for each in rows[:5]]
 
 
-def test_a_fix_of_a_slow_down_is_not_judged_and_says_why(slowed: Path, painpoints: Painpoints) -> None:
+def test_a_fix_of_a_slow_down_is_judged_by_those_who_came_soon(slowed: Path, painpoints: Painpoints) -> None:
+    """Nothing was mended: of those who came before the day that is said and after it as few came at once."""
     workspace = open_workspace(slowed)
     (row,) = json.loads(painpoints("list", "--json", "--workspace", slowed).out)
-    marks.mark(workspace, row["pain_point_id"], "fixed", fixed_on=FIRST + timedelta(days=DAYS - 4))
-    said = " ".join(painpoints("list", "--workspace", slowed).out.split())
-    assert "cannot be judged: a fix of a slow finding is told by its status" in said
+    fixed = SLOWED + 6
+    marks.mark(workspace, row["pain_point_id"], "fixed", fixed_on=FIRST + timedelta(days=fixed))
+    (row,) = json.loads(painpoints("list", "--json", "--workspace", slowed).out)
+    told = json.loads(row["fix_evidence"])
+    assert row["fix_verdict"] == "fix did not show"
+    began, last = (date.fromisoformat(told[name]) for name in ("first_day", "last_day"))
+    waits: dict[str, list[int]] = {"before": [], "after": []}
+    for _, device, day, wait in visits():
+        at = FIRST + timedelta(days=day)
+        if device == "mobile" and wait is not None and began <= at <= last and day != fixed:
+            waits["before" if day < fixed else "after"].append(wait)
+    for when, those in waits.items():
+        assert told[f"attempts_{when}"] == len(those)
+        assert told[when] == pytest.approx(those.count(0) / len(those), abs=1e-4)
+    assert told["expected"] == pytest.approx(0.85, abs=0.03)
     marks.unmark(workspace, row["pain_point_id"])
 
 
