@@ -71,7 +71,7 @@ def test_where_nothing_is_wrong_groups_look_low_as_often_as_the_level_says(base:
     # three standard deviations of that many comparisons
     room = 3 * np.sqrt(LEVEL * (1 - LEVEL) / count.comparisons)
     assert count.looked_low / count.comparisons == pytest.approx(LEVEL, abs=room)
-    assert count.blamed <= 2, "at a level of 0.002, 150 nights have more than 2 once in 300 times"
+    assert count.blamed <= 2, "at a level of 0.001, 150 nights have more than 2 less than once in 1,000 times"
 
 
 def test_a_fall_of_everybody_does_not_make_it_cry() -> None:
@@ -143,7 +143,7 @@ def test_each_judged_night_is_gauged_once_and_a_real_fall_is_none_of_its_busines
     for _, comparisons, _, by_chance, blamed, blamed_by_chance in nights:
         assert comparisons > 0
         assert by_chance == pytest.approx(comparisons * LEVEL)
-        assert (blamed, blamed_by_chance) == (0, 0.002)
+        assert (blamed, blamed_by_chance) == (0, DetectorSettings().alpha)
     # a night that is judged again takes its own place
     steps.detect(open_workspace(shop))
     with published(shop) as db:
