@@ -34,6 +34,9 @@ FUNCTIONS = (
     # a key may hold any character: a JSON pointer (RFC 6901), in which none is a wildcard
     "create or replace macro property(properties, name) as json_extract_string("
     "properties::json, '/' || replace(replace(name, '~', '~0'), '/', '~1'))",
+    # what is said of where an event's visit came from: by the event itself, else by its session, else what stands
+    "create or replace macro of_visit(is_named, standing, session_tells, told) as "
+    "case when is_named or session_tells is null then standing else told end",
     # --- moments
     "create or replace macro moment_of(us, seq, class, has_page, has_traffic) as "
     f"(us::hugeint << {_TIME}) | (seq::hugeint << {_SEQ}) | ((class::bigint << {_CLASS}) | "

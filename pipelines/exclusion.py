@@ -28,8 +28,12 @@ class ExcludeRule:
         """TRUE for an event of ``table`` that is left out."""
         tests = [rule_expression(self.rules, table)] if self.rules else []
         if self.browsers:
-            browser = exp.Lower(this=exp.column("browser", table))
-            tests.append(exp.RegexpLike(this=browser, expression=exp.Literal.string(self.browsers)))
+            # asked once a name, not once an event
+            named = exp.RegexpLike(
+                this=exp.Lower(this=exp.column("browser")), expression=exp.Literal.string(self.browsers)
+            )
+            machines = exp.select("browser").from_(exp.table_("profiles", "intermediate")).where(named)
+            tests.append(exp.column("browser", table).isin(query=machines))
         return exp.or_(*tests)
 
 

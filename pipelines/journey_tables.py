@@ -80,7 +80,7 @@ def _generated(config: WorldConfig) -> list[GeneratedModel]:
 
     def attempt_segments(connection: duckdb.DuckDBPyConnection) -> None:
         query = attempt_segments_query(journeys).sql("duckdb")
-        connection.execute(f"create or replace table intermediate.attempt_segments as {query}")
+        connection.execute(f"create or replace view intermediate.attempt_segments as {query}")
 
     def fitness(connection: duckdb.DuckDBPyConnection) -> None:
         _write_path_fitness(connection, config)
@@ -96,7 +96,11 @@ def _generated(config: WorldConfig) -> list[GeneratedModel]:
         GeneratedModel(
             "intermediate.identity_clusters", frozenset({"intermediate.identity_links"}), identity_clusters
         ),
-        GeneratedModel("intermediate.excluded_by_rule", frozenset({"staging.events"}), excluded_by_rule),
+        GeneratedModel(
+            "intermediate.excluded_by_rule",
+            frozenset({"staging.events", "intermediate.profiles"}),
+            excluded_by_rule,
+        ),
         GeneratedModel(
             "intermediate.classified_events",
             frozenset({"intermediate.identified_events"}),
@@ -114,7 +118,7 @@ def _generated(config: WorldConfig) -> list[GeneratedModel]:
             | {
                 "intermediate.attempt_openings",
                 "intermediate.opening_events",
-                "intermediate.edge_events",
+                "intermediate.opening_visitors",
             },
             attempt_segments,
         ),

@@ -14,8 +14,8 @@ from models.journey import ATTEMPT_SEGMENTS, Condition, Journey, Rule, Scalar, s
 from models.journey_schema import glob_pattern, unescaped
 
 _NUMBERS = ("value",)
-# What intermediate.edge_events says of an event.
-_AT_EDGES = {*ATTEMPT_SEGMENTS, "page", "source_name", "medium", "campaign"}
+# What intermediate.opening_visitors says of an attempt's first event.
+_AT_OPENINGS = {*ATTEMPT_SEGMENTS, "page", "source_name", "medium", "campaign"}
 
 
 def rule_expression(rules: Sequence[Rule], table: str, *, published: bool = False) -> exp.Expr:
@@ -78,46 +78,32 @@ def attempt_segments_query(journeys: Sequence[tuple[int, Journey]]) -> exp.Expr:
     for number, journey in journeys:
         own = {*ATTEMPT_SEGMENTS, *journey.segments}
         asked = own | {each.field for persona in journey.personas for each in persona.where.conditions}
-        # what only a few journeys ask is looked up among all events
-        events = "edge_events" if asked <= _AT_EDGES else "events"
-        selects.append(
-            with_properties(
-                exp.select(
-                    exp.column("attempt_number", "o"),
-                    exp.alias_(persona_expression(journey, "e"), "persona"),
-                    *(
-                        exp.alias_(
-                            field_expression(field, "e") if field in own else exp.null(),
-                            column,
-                            quoted=True,
-                        )
-                        for column, field in columns.items()
-                    ),
-                )
-                .from_(exp.alias_(exp.table_("attempt_openings", "intermediate"), "o", table=True))
-                .join(
-                    exp.alias_(exp.table_("opening_events", "intermediate"), "f", table=True),
-                    on=exp.EQ(
-                        this=exp.column("attempt_number", "o"),
-                        expression=exp.column("attempt_number", "f"),
-                    ),
-                )
-                .join(
-                    exp.alias_(exp.table_(events, "intermediate"), "e", table=True),
-                    on=exp.EQ(
-                        this=exp.column("event_number", "f"),
-                        expression=exp.column("event_number", "e"),
-                    ),
-                )
-                .where(
-                    exp.EQ(
-                        this=exp.column("journey_number", "o"),
-                        expression=exp.Literal.number(number),
-                    )
-                )
-            )
+        openings = exp.alias_(exp.table_("attempt_openings", "intermediate"), "o", table=True)
+        query = exp.select(
+            exp.column("attempt_number", "o"),
+            exp.alias_(persona_expression(journey, "e"), "persona"),
+            *(
+                exp.alias_(field_expression(field, "e") if field in own else exp.null(), column, quoted=True)
+                for column, field in columns.items()
+            ),
+        ).from_(openings)
+        if asked <= _AT_OPENINGS:
+            query = query.join(*_same("opening_visitors", "e", "attempt_number", "o"))
+        else:
+            # what only a few journeys ask is looked up among all events
+            query = query.join(*_same("opening_events", "f", "attempt_number", "o"))
+            query = query.join(*_same("events", "e", "event_number", "f"))
+        own_journey = exp.EQ(
+            this=exp.column("journey_number", "o"), expression=exp.Literal.number(number)
         )
+        selects.append(with_properties(query.where(own_journey)))
     return union_of(selects)
+
+
+def _same(table: str, alias: str, key: str, other: str) -> tuple[exp.Expr, exp.Expr]:
+    """The arguments of a join of intermediate.``table`` with ``other`` on ``key``."""
+    joined = exp.alias_(exp.table_(table, "intermediate"), alias, table=True)
+    return joined, exp.EQ(this=exp.column(key, alias), expression=exp.column(key, other))
 
 
 def union_of(selects: list[exp.Select]) -> exp.Expr:

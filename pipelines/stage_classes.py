@@ -67,7 +67,10 @@ def classified_events_query(journeys: NumberedWithSources) -> exp.Expr:
 def session_stage_events_query(journeys: NumberedWithSources) -> exp.Expr:
     """One row per event and stage of the journeys that are not in ``stage_class``."""
     digits = class_digits([(number, journey) for number, journey, _ in journeys])
-    columns = ("event_number", "source_number", "user_number", "session_number", "event_us", "event_seq")
+    columns = (
+        *("event_number", "source_number", "user_number", "session_number", "event_us", "event_seq"),
+        *("profile_number", "origin_number", "page_number"),
+    )
     selects = []
     for number, journey, sources in journeys:
         if number in digits:

@@ -1,7 +1,6 @@
 -- Sessions are counted by analysts; a session in two rows would be two visits, one without a first event none.
-select s.session_number, count(*) as copies, count(f.event_number) as first_events
+select s.session_number, count(*) as copies, count(d.first_event_number) as first_events
 from intermediate.session_spans as s
 left join intermediate.session_edges as d on s.session_number = d.session_number
-left join intermediate.edge_events as f on d.first_event_number = f.event_number
 group by s.session_number
-having count(*) > 1 or count(f.event_number) <> 1
+having count(*) > 1 or count(d.first_event_number) <> 1

@@ -4,19 +4,14 @@
 with sourced as (
     select
         e.* exclude (source_name, medium, campaign, given_channel),
-        coalesce(e.given_channel, t.given_channel) as given_channel,
-        -- the event's own traffic source, else its session's, else that of the user's first visit, else direct
-        case when e.medium is not null or e.source_name is not null then e.source_name
-            when t.session_number is not null then t.source_name
-            else coalesce(e.first_source_name, '(direct)') end as source_name,
-        case when e.medium is not null or e.source_name is not null then e.medium
-            when t.session_number is not null then t.medium
-            else coalesce(e.first_medium, '(none)') end as medium,
-        case when e.medium is not null or e.source_name is not null then e.campaign
-            when t.session_number is not null then t.campaign
-            else e.first_campaign end as campaign
+        coalesce(o.given_channel, t.given_channel) as given_channel,
+        of_visit(o.is_named, o.standing_source_name, t.is_told, t.source_name) as source_name,
+        of_visit(o.is_named, o.standing_medium, t.is_told, t.medium) as medium,
+        of_visit(o.is_named, o.standing_campaign, t.is_told, t.campaign) as campaign
     from intermediate.valued_events as e
-    left join intermediate.session_traffic as t on e.session_number = t.session_number
+    inner join intermediate.origins as o on e.origin_number = o.origin_number
+    left join intermediate.session_edges as s on e.session_number = s.session_number
+    left join intermediate.origins as t on s.told_origin_number = t.origin_number
 ),
 grouped as (
     select s.*, coalesce(s.given_channel, c.channel) as channel

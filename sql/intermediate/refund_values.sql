@@ -3,7 +3,12 @@
 -- event_number: the refund
 -- value: negative; NULL where it repeats an earlier refund, where nothing is left, or nobody knows what was paid
 -- currency: the refund's own, else that of the order
-with refunds as (
+with refunded as (
+    select distinct source, transaction_id
+    from staging.events
+    where event_name = 'refund' and transaction_id is not null
+),
+refunds as (
     select
         e.event_number, e.source, e.transaction_id, e.event_us, e.event_seq, e.value, e.currency,
         k.user_number
@@ -17,6 +22,7 @@ purchases as (
         e.event_number, e.source, e.transaction_id, e.event_us, e.event_seq, e.value, e.currency,
         k.user_number
     from staging.events as e
+    inner join refunded as r on e.source = r.source and e.transaction_id = r.transaction_id
     inner join intermediate.keyed_events as k on e.event_number = k.event_number
     where e.is_revenue and e.event_name <> 'refund' and e.transaction_id is not null and e.value > 0
 ),

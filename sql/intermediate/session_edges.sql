@@ -1,5 +1,6 @@
--- One row per session: which of its events is the first, the first and the last with a page, and the first
--- that says where the visit came from; and whose the first is. Of events at one moment the vendor's order decides, then the digest.
+-- One row per session: which of its events is the first, whose it is, and what is said of the visitor there; the
+-- first and the last page; and where the first event that tells it says that the visit came from.
+-- Of events at one moment the vendor's order decides, then the digest.
 with points as (
     select
         m.user_number, m.source_number, s.session_number,
@@ -10,11 +11,10 @@ with points as (
 ),
 edges as (
     select
-        p.session_number,
-        p.user_number,
+        p.session_number, p.user_number, k.profile_number, k.origin_number, k.page_number,
         k.event_us = p.started_us as is_first,
-        k.has_page and k.event_us = p.landed_us as is_landing,
-        k.has_page and k.event_us = p.left_us as is_exit,
+        k.page_number is not null and k.event_us = p.landed_us as is_landing,
+        k.page_number is not null and k.event_us = p.left_us as is_exit,
         k.has_traffic and k.event_us = p.told_us as is_told,
         place_of(k.event_seq, k.event_number) as place
     from points as p
@@ -25,19 +25,18 @@ edges as (
 chosen as (
     select
         session_number,
-        arg_min(user_number, case when is_first then place end) as user_number,
         min(case when is_first then place end) as first_place,
-        min(case when is_landing then place end) as landing_place,
-        max(case when is_exit then place end) as exit_place,
-        min(case when is_told then place end) as told_place
+        arg_min(user_number, case when is_first then place end) as user_number,
+        arg_min(profile_number, case when is_first then place end) as profile_number,
+        arg_min(origin_number, case when is_first then place end) as origin_number,
+        arg_min(page_number, case when is_landing then place end) as landing_page_number,
+        arg_max(page_number, case when is_exit then place end) as exit_page_number,
+        arg_min(origin_number, case when is_told then place end) as told_origin_number
     from edges
     group by session_number
 )
 select
-    session_number,
-    user_number,
+    session_number, user_number,
     number_in(first_place) as first_event_number,
-    number_in(landing_place) as landing_event_number,
-    number_in(exit_place) as exit_event_number,
-    number_in(told_place) as told_event_number
+    profile_number, origin_number, told_origin_number, landing_page_number, exit_page_number
 from chosen

@@ -6,7 +6,7 @@
 with gathered as (
     select
         user_number, source_number, vendor_session_number,
-        list_sort(list(moment_of(event_us, event_seq, stage_class, has_page, has_traffic))) as moments
+        list_sort(list(moment_of(event_us, event_seq, stage_class, page_number is not null, has_traffic))) as moments
     from intermediate.keyed_events
     where user_number is not null
     group by user_number, source_number, vendor_session_number

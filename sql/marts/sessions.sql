@@ -17,15 +17,11 @@
 -- value: revenue of the session in the workspace's currency, refunds taken off; NULL without any
 -- materialized: view
 with money as (
-    select coalesce(k.vendor_session_number, d.session_number) as session_number, sum(m.amount) as value
+    select k.session_number, sum(m.amount) as value
     from intermediate.event_money as m
-    inner join intermediate.keyed_events as k on m.event_number = k.event_number
-    left join intermediate.session_days as d
-        on k.user_number = d.user_number and k.source_number = d.source_number
-        and k.event_us // 86400000000 = d.day_number
-        and k.event_us between d.started_us and d.ended_us
+    inner join intermediate.keyed_sessions as k on m.event_number = k.event_number
     where k.is_revenue
-    group by coalesce(k.vendor_session_number, d.session_number)
+    group by k.session_number
 ),
 described as (
     select
@@ -36,12 +32,12 @@ described as (
         moment(s.started_us) as started_at,
         moment(s.ended_us) as ended_at,
         s.event_count,
-        f.device,
-        f.os,
-        f.browser,
-        f.country,
-        f.channel,
-        f.is_new_user,
+        v.device,
+        v.os,
+        v.browser,
+        v.country,
+        o.channel,
+        v.is_new_user,
         l.page as landing_page,
         x.page as exit_page,
         m.value
@@ -49,9 +45,11 @@ described as (
     inner join config.sources as c on s.source_number = c.source_number
     cross join config.settings as z
     inner join intermediate.session_edges as d on s.session_number = d.session_number
-    inner join intermediate.edge_events as f on d.first_event_number = f.event_number
-    left join intermediate.edge_events as l on d.landing_event_number = l.event_number
-    left join intermediate.edge_events as x on d.exit_event_number = x.event_number
+    inner join intermediate.profiles as v on d.profile_number = v.profile_number
+    inner join intermediate.edge_origins as o
+        on d.origin_number = o.origin_number and d.told_origin_number is not distinct from o.told_origin_number
+    left join intermediate.pages as l on d.landing_page_number = l.page_number
+    left join intermediate.pages as x on d.exit_page_number = x.page_number
     left join money as m on s.session_number = m.session_number
 )
 select * from described
