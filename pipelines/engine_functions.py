@@ -63,6 +63,22 @@ FUNCTIONS = (
     "lambda place: place = 1 or moment_class(moments[place]) <> moment_class(moments[place - 1]))",
     "create or replace macro cut_at(items, starts) as list_transform(starts, "
     "lambda start, n: items[start : coalesce(starts[n + 1] - 1, len(items))])",
+    "create or replace macro first_of_parts(items, starts) as list_transform(starts, lambda start: items[start])",
+    "create or replace macro last_of_parts(items, starts) as list_transform(starts, "
+    "lambda start, n: items[coalesce(starts[n + 1] - 1, len(items))])",
+    "create or replace macro lengths_of_parts(items, starts) as list_transform(starts, "
+    "lambda start, n: (coalesce(starts[n + 1], len(items) + 1) - start)::integer)",
+    "create or replace macro stages_of_moments(moments) as "
+    "list_transform(moments, lambda moment: moment_class(moment)::integer)",
+    "create or replace macro times_of_moments(moments) as "
+    "list_transform(moments, lambda moment: moment_us(moment))",
+    # how many of the ordered moments are not after a time
+    "create or replace macro moments_until(moments, us) as "
+    "len(list_filter(moments, lambda moment: moment_us(moment) <= us))",
+    # the first place (from 1) of an item in a list, at or after a place; NULL where it is not there
+    "create or replace macro place_in(items, item) as nullif(list_position(items, item), 0)",
+    "create or replace macro place_from(items, place, item) as "
+    "nullif(list_position(items[place:], item), 0) + place - 1",
     # a step of an attempt: which visit, to which stage, when; a list of them sorts by visit
     "create or replace macro step_of(visit_number, stage_number, us) as "
     "(visit_number::hugeint << 76) | (stage_number::hugeint << 60) | us::hugeint",

@@ -1,96 +1,15 @@
--- One row per attempt: the openings that really open one, because no attempt is open then.
--- Whether an opening counts depends on the one before it. Openings are first cut into islands that start
--- where everything before is surely over; only inside an island the chain is walked.
-with recursive marked as (
-    select
-        *,
-        max(free_us) over (
-            partition by journey_number, user_number, lane_number order by visit_number
-            rows between unbounded preceding and 1 preceding
-        ) as all_free_us
-    from intermediate.openings
-),
-islands as (
-    select
-        *,
-        sum(case when all_free_us is null or session_started_us > all_free_us then 1 else 0 end) over (
-            partition by journey_number, user_number, lane_number order by visit_number
-            rows between unbounded preceding and current row
-        ) as island_number
-    from marked
-),
-headed as (
-    select
-        *,
-        min(visit_number) over (
-            partition by journey_number, user_number, lane_number, island_number
-        ) as head_visit_number,
-        max(entered_us) over (
-            partition by journey_number, user_number, lane_number, island_number
-        ) as last_entered_us
-    from islands
-),
--- an island whose last opening is not after its head's end holds one attempt: nothing to walk
-walked as (
-    select h.*
-    from headed as h
-    inner join headed as first
-        on h.journey_number = first.journey_number and h.user_number = first.user_number
-        and h.lane_number = first.lane_number and h.head_visit_number = first.visit_number
-    where h.last_entered_us > first.free_us
-),
--- openings and the moments at which each lets the next one in, on one line of time
-by_visit as (
-    select journey_number, user_number, lane_number, island_number, visit_number,
-        entered_us as at_us, 0 as is_question from walked
-    union all
-    select journey_number, user_number, lane_number, island_number, visit_number,
-        free_us as at_us, 1 as is_question from walked where not converts
-),
-by_session as (
-    select journey_number, user_number, lane_number, island_number, visit_number,
-        session_started_us as at_us, 0 as is_question from walked
-    union all
-    select journey_number, user_number, lane_number, island_number, visit_number,
-        free_us as at_us, 1 as is_question from walked where converts
-),
-answered as (
-    select *, min(case when is_question = 0 then visit_number end) over (
-        partition by journey_number, user_number, lane_number, island_number
-        order by at_us, is_question, visit_number rows between current row and unbounded following
-    ) as next_visit_number from by_visit
-    union all
-    select *, min(case when is_question = 0 then visit_number end) over (
-        partition by journey_number, user_number, lane_number, island_number
-        order by at_us, is_question, visit_number rows between current row and unbounded following
-    ) as next_visit_number from by_session
-),
-hops as (
-    select journey_number, user_number, visit_number, next_visit_number
-    from answered
-    where is_question = 1 and next_visit_number is not null
-),
-chain as (
-    select journey_number, user_number, visit_number
-    from headed
-    where visit_number = head_visit_number
-    union all
-    select h.journey_number, h.user_number, h.next_visit_number
-    from chain as c
-    inner join hops as h
-        on c.journey_number = h.journey_number and c.user_number = h.user_number
-        and c.visit_number = h.visit_number
-),
-opened as (
-    select
-        o.*,
-        key_of(concat_ws(
-            '|', j.journey, o.user_number, o.entered_us, o.session_number, o.stage_number
-        )) as attempt_number
-    from intermediate.openings as o
-    inner join chain as c
-        on o.journey_number = c.journey_number and o.user_number = c.user_number
-        and o.visit_number = c.visit_number
-    inner join config.journeys as j on o.journey_number = j.journey_number
-)
-select * from opened
+-- One row per attempt: the visit that opened it, and how it ended.
+-- materialized: view
+select
+    journey_number, attempt_number, user_number, session_number, source_number,
+    moment_class(entered[opening_place]) as stage_number,
+    moment_us(entered[opening_place]) as entered_us,
+    moment_seq(entered[opening_place]) as entered_seq,
+    closes_us, converts, converted_us, goal_session_ended_us
+from intermediate.session_stages
+where attempt_number is not null
+union all
+select
+    journey_number, attempt_number, user_number, session_number, source_number,
+    stage_number, entered_us, entered_seq, closes_us, converts, converted_us, goal_session_ended_us
+from intermediate.user_attempts

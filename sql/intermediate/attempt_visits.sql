@@ -1,29 +1,13 @@
 -- One row per stage visit, with the attempt that was open when it was entered (NULL where none was).
-with placed as (
-    select
-        v.*,
-        case when j.scope_is_session then v.session_number else 0 end as lane_number,
-        max(o.visit_number) over (
-            partition by v.journey_number, v.user_number,
-                case when j.scope_is_session then v.session_number else 0 end
-            order by v.visit_number rows between unbounded preceding and current row
-        ) as opening_visit_number
-    from intermediate.stage_visits as v
-    inner join config.journeys as j on v.journey_number = j.journey_number
-    left join intermediate.attempt_openings as o
-        on v.journey_number = o.journey_number and v.user_number = o.user_number
-        and v.visit_number = o.visit_number
-),
-owned as (
-    select
-        p.journey_number, p.user_number, p.session_number, p.visit_number, p.stage_number,
-        p.entered_us, p.left_us, p.event_count,
-        o.attempt_number
-    from placed as p
-    left join intermediate.attempt_openings as o
-        on p.journey_number = o.journey_number and p.user_number = o.user_number
-        and p.opening_visit_number = o.visit_number
-        and case when o.converts then p.visit_number <= o.goal_visit_number
-            else p.entered_us <= o.closes_us end
-)
-select * from owned
+-- materialized: view
+select
+    v.journey_number, v.user_number, v.session_number, v.visit_number, v.stage_number,
+    v.entered_us, v.left_us, v.event_count, v.attempt_number
+from intermediate.stage_visits as v
+inner join config.journeys as j on v.journey_number = j.journey_number
+where j.scope_is_session
+union all
+select
+    journey_number, user_number, session_number, visit_number, stage_number,
+    entered_us, left_us, event_count, attempt_number
+from intermediate.user_attempt_visits

@@ -1,16 +1,14 @@
--- One row per visit that could open an attempt, with how that attempt would end.
--- A lane is where attempts follow each other: the user, or one session with `scope: session`.
+-- One row per visit that could open an attempt of a journey by user, with how that attempt would end.
 with known as (
     select
         v.journey_number, v.user_number, v.session_number, v.source_number, v.visit_number, v.stage_number,
         v.entered_us, v.entered_seq,
-        j.scope_is_session,
         j.window_us,
-        case when j.scope_is_session then v.session_number else 0 end as lane_number,
         j.entry_is_any or v.stage_number = j.entry_stage_number as may_open,
         v.stage_number = j.goal_stage_number as is_goal
     from intermediate.stage_visits as v
     inner join config.journeys as j on v.journey_number = j.journey_number
+    where not j.scope_is_session
 ),
 placed as (
     -- what lies between beginning and goal decides nothing here
@@ -22,33 +20,25 @@ placed as (
 looking_ahead as (
     select
         *,
-        min(case when is_goal then visit_number end) over (
-            partition by journey_number, user_number, lane_number order by visit_number
-            rows between current row and unbounded following
-        ) as goal_visit_number,
-        min(case when is_goal then entered_us end) over (
-            partition by journey_number, user_number, lane_number order by visit_number
-            rows between current row and unbounded following
-        ) as goal_us,
-        row_number() over (
-            partition by journey_number, user_number, lane_number, may_open order by visit_number
-        ) as place
+        min(case when is_goal then visit_number end) over ahead as goal_visit_number,
+        min(case when is_goal then entered_us end) over ahead as goal_us
     from placed
+    window ahead as (
+        partition by journey_number, user_number order by visit_number
+        rows between current row and unbounded following
+    )
 ),
 candidates as (
     select
         *,
         goal_us is not null and goal_us <= entered_us + window_us as converts,
-        case when scope_is_session
-            then least(entered_us + window_us, session_ended_us + c.inactivity_us)
-            else entered_us + window_us end as closes_us
+        entered_us + window_us as closes_us
     from looking_ahead
-    cross join config.settings as c
-    where may_open and (place = 1 or not scope_is_session)
+    where may_open
 ),
 ended as (
     select
-        a.journey_number, a.user_number, a.lane_number, a.visit_number, a.session_number,
+        a.journey_number, a.user_number, a.visit_number, a.session_number,
         a.source_number, a.stage_number, a.entered_us, a.entered_seq, a.session_started_us, a.closes_us,
         a.converts,
         case when a.converts then a.goal_visit_number end as goal_visit_number,
