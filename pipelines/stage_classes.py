@@ -69,7 +69,7 @@ def session_stage_events_query(journeys: NumberedWithSources) -> exp.Expr:
     digits = class_digits([(number, journey) for number, journey, _ in journeys])
     columns = (
         *("event_number", "source_number", "user_number", "session_number", "event_us", "event_seq"),
-        *("profile_number", "origin_number", "page_number"),
+        *("name_number", "profile_number", "origin_number", "page_number"),
     )
     selects = []
     for number, journey, sources in journeys:
@@ -99,6 +99,7 @@ def session_stage_events_query(journeys: NumberedWithSources) -> exp.Expr:
 def goal_events_query(journeys: Numbered) -> exp.Expr:
     """One row per event of a journey's goal: its order and its money, in the workspace's currency."""
     selects = []
+    counted = ("stage_number", "source_number", "name_number", "profile_number")
     for number, journey in journeys:
         field = journey.goal.value or "value"
         given = field_expression(field, "m" if field in _OF_MONEY else "p")
@@ -113,7 +114,7 @@ def goal_events_query(journeys: Numbered) -> exp.Expr:
             exp.select(
                 *(
                     exp.column(name, "s")
-                    for name in ("journey_number", "user_number", "event_number", "event_us")
+                    for name in ("journey_number", "user_number", "event_number", "event_us", *counted)
                 ),
                 exp.column("transaction_id", "p"),
                 exp.alias_(exp.Mul(this=money, expression=rate), "amount"),

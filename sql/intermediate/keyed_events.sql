@@ -10,11 +10,11 @@ select
     e.event_us,
     e.event_seq,
     e.stage_class,
+    n.name_number,
     v.profile_number,
     o.origin_number,
     o.is_told as has_traffic,
-    p.page_number,
-    e.is_revenue
+    p.page_number
 from intermediate.classified_events as e
 inner join config.sources as c on e.source = c.source
 inner join intermediate.profiles as v
@@ -29,6 +29,7 @@ inner join intermediate.origins as o
     and e.first_source_name is not distinct from o.first_source_name
     and e.first_medium is not distinct from o.first_medium
     and e.first_campaign is not distinct from o.first_campaign
+inner join intermediate.event_names as n on e.event_name is not distinct from n.event_name
 left join intermediate.pages as p on e.page = p.page
 left join intermediate.repeated_purchases as r on e.event_number = r.event_number
 left join intermediate.excluded_events as x on e.event_number = x.event_number

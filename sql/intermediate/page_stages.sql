@@ -6,14 +6,14 @@ with asked as (
     select page from staging.survey_answers where page is not null
 ),
 paged as (
-    select e.event_number, e.page
-    from staging.events as e
-    inner join asked as a on e.page = a.page
+    select p.page_number, p.page
+    from intermediate.pages as p
+    inner join asked as a on p.page = a.page
 ),
 counted as (
     select s.journey_number, p.page, s.stage_number, count(*) as events
     from intermediate.stage_events as s
-    inner join paged as p on s.event_number = p.event_number
+    inner join paged as p on s.page_number = p.page_number
     group by s.journey_number, p.page, s.stage_number
 ),
 ranked as (

@@ -6,6 +6,7 @@ select
     k.source_number,
     k.user_number,
     k.session_number,
+    k.name_number,
     k.profile_number,
     k.origin_number,
     k.page_number,

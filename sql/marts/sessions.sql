@@ -20,7 +20,7 @@ with money as (
     select k.session_number, sum(m.amount) as value
     from intermediate.event_money as m
     inner join intermediate.keyed_sessions as k on m.event_number = k.event_number
-    where k.is_revenue
+    where m.is_revenue
     group by k.session_number
 ),
 described as (
