@@ -34,7 +34,7 @@ FUNCTIONS = (
     # a key may hold any character: a JSON pointer (RFC 6901), in which none is a wildcard
     "create or replace macro property(properties, name) as json_extract_string("
     "properties::json, '/' || replace(replace(name, '~', '~0'), '/', '~1'))",
-    # what is said of where an event's visit came from: by the event itself, else by its session, else what stands
+    # where an event's visit came from: what it says itself, else what its session tells, else what stands
     "create or replace macro of_visit(is_named, standing, session_tells, told) as "
     "case when is_named or session_tells is null then standing else told end",
     # --- moments
@@ -63,7 +63,8 @@ FUNCTIONS = (
     "lambda place: place = 1 or moment_class(moments[place]) <> moment_class(moments[place - 1]))",
     "create or replace macro cut_at(items, starts) as list_transform(starts, "
     "lambda start, n: items[start : coalesce(starts[n + 1] - 1, len(items))])",
-    "create or replace macro first_of_parts(items, starts) as list_transform(starts, lambda start: items[start])",
+    "create or replace macro first_of_parts(items, starts) as "
+    "list_transform(starts, lambda start: items[start])",
     "create or replace macro last_of_parts(items, starts) as list_transform(starts, "
     "lambda start, n: items[coalesce(starts[n + 1] - 1, len(items))])",
     "create or replace macro lengths_of_parts(items, starts) as list_transform(starts, "

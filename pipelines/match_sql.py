@@ -78,32 +78,24 @@ def attempt_segments_query(journeys: Sequence[tuple[int, Journey]]) -> exp.Expr:
     for number, journey in journeys:
         own = {*ATTEMPT_SEGMENTS, *journey.segments}
         asked = own | {each.field for persona in journey.personas for each in persona.where.conditions}
-        openings = exp.alias_(exp.table_("attempt_openings", "intermediate"), "o", table=True)
+        # what only a few journeys ask is looked up among all events
+        of_visitors = asked <= _AT_OPENINGS
+        openings, alias = ("opening_visitors", "e") if of_visitors else ("opening_events", "o")
         query = exp.select(
-            exp.column("attempt_number", "o"),
+            exp.column("attempt_number", alias),
             exp.alias_(persona_expression(journey, "e"), "persona"),
             *(
                 exp.alias_(field_expression(field, "e") if field in own else exp.null(), column, quoted=True)
                 for column, field in columns.items()
             ),
-        ).from_(openings)
-        if asked <= _AT_OPENINGS:
-            query = query.join(*_same("opening_visitors", "e", "attempt_number", "o"))
-        else:
-            # what only a few journeys ask is looked up among all events
-            query = query.join(*_same("opening_events", "f", "attempt_number", "o"))
-            query = query.join(*_same("events", "e", "event_number", "f"))
-        own_journey = exp.EQ(
-            this=exp.column("journey_number", "o"), expression=exp.Literal.number(number)
-        )
+        ).from_(exp.alias_(exp.table_(openings, "intermediate"), alias, table=True))
+        if not of_visitors:
+            events = exp.alias_(exp.table_("events", "intermediate"), "e", table=True)
+            same = exp.EQ(this=exp.column("event_number", "o"), expression=exp.column("event_number", "e"))
+            query = query.join(events, on=same)
+        own_journey = exp.EQ(this=exp.column("journey_number", alias), expression=exp.Literal.number(number))
         selects.append(with_properties(query.where(own_journey)))
     return union_of(selects)
-
-
-def _same(table: str, alias: str, key: str, other: str) -> tuple[exp.Expr, exp.Expr]:
-    """The arguments of a join of intermediate.``table`` with ``other`` on ``key``."""
-    joined = exp.alias_(exp.table_(table, "intermediate"), alias, table=True)
-    return joined, exp.EQ(this=exp.column(key, alias), expression=exp.column(key, other))
 
 
 def union_of(selects: list[exp.Select]) -> exp.Expr:

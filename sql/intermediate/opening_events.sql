@@ -2,6 +2,7 @@
 -- and what is said of the visitor there. told_origin_number: what the session tells of where the visit came from
 with first_events as (
     select
+        o.journey_number,
         o.attempt_number,
         any_value(o.session_number) as session_number,
         min(e.event_number) as event_number,
@@ -14,9 +15,10 @@ with first_events as (
         and o.entered_us = e.event_us and o.entered_seq = e.event_seq
         and o.stage_number = e.stage_number and o.source_number = e.source_number
         and coalesce(e.vendor_session_number, o.session_number) = o.session_number
-    group by o.attempt_number
+    group by o.journey_number, o.attempt_number
 )
 select
-    f.attempt_number, f.event_number, f.profile_number, f.page_number, f.origin_number, s.told_origin_number
+    f.journey_number, f.attempt_number, f.event_number, f.profile_number, f.page_number,
+    f.origin_number, s.told_origin_number
 from first_events as f
 inner join intermediate.session_edges as s on f.session_number = s.session_number

@@ -1,7 +1,7 @@
 -- One row per attempt: its first event, and what it says of the visitor.
 -- materialized: view
 select
-    f.attempt_number, f.event_number,
+    f.journey_number, f.attempt_number, f.event_number,
     g.page,
     v.device, v.os, v.browser, v.country, v.is_new_user,
     w.source_name, w.medium, w.campaign, w.channel

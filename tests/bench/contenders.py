@@ -11,7 +11,8 @@ class Contender:
     """``script`` stands beside this file; ``library`` is the module that must be importable.
 
     ``share`` in (0, 1] is the part of the users it gets; its seconds are divided by it. ``is_checked``:
-    whether it gives a result per session. ``most_events``: it sits out larger worlds.
+    whether it gives a result per session. ``most_events``: it sits out larger worlds. ``note``: what the
+    printed table has to say of it.
     """
 
     script: str
@@ -20,13 +21,28 @@ class Contender:
     share: float = 1.0
     is_checked: bool = True
     most_events: float = float("inf")
+    note: str = ""
 
 
 OURS = "ours"
 CONTENDERS: Mapping[str, Contender] = {
     "floor": Contender("bench_floor.py", "duckdb", is_checked=False),
-    OURS: Contender("bench_ours.py", "duckdb"),
-    "ours_whole": Contender("bench_ours.py", "duckdb", ("--whole",), is_checked=False),
+    OURS: Contender(
+        "bench_ours.py",
+        "duckdb",
+        note="sessions, stage visits, attempts and the funnel with all that marts say of them: visitor, "
+        "channel, pages, money, path, fitness",
+    ),
+    "ours_core": Contender(
+        "bench_ours.py",
+        "duckdb",
+        ("--core",),
+        note="no more than the others tell: sessions, stage visits, attempts with their end and path, and "
+        "the depth of each session, by the same files of sql/; no visitors, pages, money, or marts",
+    ),
+    "ours_whole": Contender(
+        "bench_ours.py", "duckdb", ("--whole",), is_checked=False, note="every table and check of a build"
+    ),
     "ours_user": Contender("bench_ours.py", "duckdb", ("--journeys", "user")),
     "ours_both": Contender("bench_ours.py", "duckdb", ("--journeys", "both")),
     "usual_sql": Contender("bench_usual_sql.py", "duckdb"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from contenders import CONTENDERS
 from measured import Measured
 
 _HEAD = ("contender", "seconds", "times ours", "cpu s", "peak GB", "sessions", "rows differing")
@@ -28,6 +29,9 @@ def print_results(results: Sequence[Measured], ours: str) -> None:
     for each in results:
         if each.share < 1 and not each.problem:
             print(f"* {each.name} got {each.share:.0%} of the users: its seconds are scaled up")
+    for each in results:
+        if CONTENDERS[each.name].note and not each.problem:
+            print(f"  {each.name}: {CONTENDERS[each.name].note}")
     for each in results:
         if each.parts:
             parts = ", ".join(f"{name} {seconds:.1f}" for name, seconds in each.parts.items())
