@@ -21,6 +21,7 @@ from pipelines.sql_models import (
     build_models,
     needed_for,
     read_models,
+    replace_model,
     run_checks,
 )
 from pipelines.stage_classes import (
@@ -68,19 +69,19 @@ def _generated(config: WorldConfig) -> list[GeneratedModel]:
 
     def classified_events(connection: duckdb.DuckDBPyConnection) -> None:
         query = classified_events_query(with_sources).sql("duckdb")
-        connection.execute(f"create or replace view intermediate.classified_events as {query}")
+        replace_model(connection, "intermediate.classified_events", query, is_view=True)
 
     def session_stage_events(connection: duckdb.DuckDBPyConnection) -> None:
         query = session_stage_events_query(with_sources).sql("duckdb")
-        connection.execute(f"create or replace table intermediate.session_stage_events as {query}")
+        replace_model(connection, "intermediate.session_stage_events", query, is_view=False)
 
     def goal_events(connection: duckdb.DuckDBPyConnection) -> None:
         query = goal_events_query(journeys).sql("duckdb")
-        connection.execute(f"create or replace table intermediate.goal_events as {query}")
+        replace_model(connection, "intermediate.goal_events", query, is_view=False)
 
     def attempt_segments(connection: duckdb.DuckDBPyConnection) -> None:
         query = attempt_segments_query(journeys).sql("duckdb")
-        connection.execute(f"create or replace view intermediate.attempt_segments as {query}")
+        replace_model(connection, "intermediate.attempt_segments", query, is_view=True)
 
     def fitness(connection: duckdb.DuckDBPyConnection) -> None:
         _write_path_fitness(connection, config)

@@ -121,13 +121,26 @@ def build_models(
 
 def make_model(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
     """Make one table or view. What its header says of it is put on the published one."""
-    kind = "view" if model.is_view else "table"
-    schema, _, table = model.name.partition(".")
-    target = f"{quoted(schema)}.{quoted(table)}"
     try:
-        connection.execute(f"create or replace {kind} {target} as {model.sql}")
+        replace_model(connection, model.name, model.sql, is_view=model.is_view)
     except duckdb.Error as error:
         raise SqlFailed(f"{model.path}: {error}") from error
+
+
+def replace_model(connection: duckdb.DuckDBPyConnection, name: str, query: str, *, is_view: bool) -> None:
+    """Make a table or view ``schema.name`` of a query, also where there is one of the other kind."""
+    schema, _, table = name.partition(".")
+    target = f"{quoted(schema)}.{quoted(table)}"
+    kind, other, other_type = ("view", "table", "BASE TABLE") if is_view else ("table", "view", "VIEW")
+    # a file that another version of the program built; the engine replaces only like by like
+    is_other = connection.execute(
+        "select count(*) from information_schema.tables "
+        "where table_catalog = current_catalog() and table_schema = ? and table_name = ? and table_type = ?",
+        [schema, table, other_type],
+    ).fetchall()
+    if is_other[0][0]:
+        connection.execute(f"drop {other} {target}")
+    connection.execute(f"create or replace {kind} {target} as {query}")
 
 
 def comment_on(connection: duckdb.DuckDBPyConnection, target: str, model: Model) -> None:

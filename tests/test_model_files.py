@@ -5,8 +5,9 @@ from __future__ import annotations
 import sqlglot
 from sqlglot import exp
 
-from pipelines.sql_models import read_models
-from pipelines.warehouse import SCHEMAS
+from pipelines.settings import EngineSettings
+from pipelines.sql_models import read_models, replace_model
+from pipelines.warehouse import SCHEMAS, open_warehouse
 
 
 def test_a_model_reads_the_tables_that_a_parser_finds_in_it() -> None:
@@ -24,3 +25,12 @@ def test_every_model_can_be_said_in_the_sql_of_spark() -> None:
             model.sql, read="duckdb", write="spark", unsupported_level=sqlglot.ErrorLevel.RAISE
         )
         assert len(spark) == 1, model.path
+
+
+def test_a_table_of_another_version_makes_room_for_a_view_and_back() -> None:
+    with open_warehouse(None, EngineSettings()) as connection:
+        for number, is_view in enumerate((False, True, True, False, False)):
+            replace_model(connection, "marts.sessions", f"select {number} as n", is_view=is_view)
+            assert connection.execute("select n from marts.sessions").fetchall() == [(number,)]
+            views = connection.execute("select view_name from duckdb_views() where not internal").fetchall()
+            assert views == ([("sessions",)] if is_view else [])
