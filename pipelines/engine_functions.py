@@ -13,7 +13,7 @@ MOST_CLASSES = 2**41
 _CLASS, _SEQ, _TIME = 2, 43, 67
 _HAS_TRAFFIC, _HAS_PAGE = 1, 2
 
-FUNCTIONS = (
+STAGING_FUNCTIONS = (
     # 60 bits of an MD5 as an integer: a portable digest, fast to join; collisions are checked
     "create or replace macro key_of(text) as ('0x' || substr(md5(text), 1, 15))::bigint",
     "create or replace macro key_text(number) as lpad(lower(hex(number::bigint)), 15, '0')",
@@ -34,6 +34,10 @@ FUNCTIONS = (
     # a key may hold any character: a JSON pointer (RFC 6901), in which none is a wildcard
     "create or replace macro property(properties, name) as json_extract_string("
     "properties::json, '/' || replace(replace(name, '~', '~0'), '/', '~1'))",
+)
+
+# What only models ask; a change of these stages no day anew.
+_MODEL_FUNCTIONS = (
     # where an event's visit came from: what it says itself, else what its session tells, else what stands
     "create or replace macro of_visit(is_named, standing, session_tells, told) as "
     "case when is_named or session_tells is null then standing else told end",
@@ -91,3 +95,5 @@ FUNCTIONS = (
     "create or replace macro place_of(seq, event_number) as (seq::hugeint << 60) | event_number::hugeint",
     f"create or replace macro number_in(place) as (place & {2**60 - 1})::bigint",
 )
+
+FUNCTIONS = (*STAGING_FUNCTIONS, *_MODEL_FUNCTIONS)

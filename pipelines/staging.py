@@ -14,7 +14,7 @@ import duckdb
 
 from connectors.landing import Manifest
 from pipelines.config_tables import landed_day, write_days
-from pipelines.engine_functions import FUNCTIONS
+from pipelines.engine_functions import STAGING_FUNCTIONS
 from pipelines.errors import NothingLanded
 from pipelines.settings import EngineSettings
 from pipelines.source_settings import Source
@@ -98,7 +98,7 @@ def _stage_side_by_side(days: Sequence[DayToStage], engine: EngineSettings, prog
 def _recipe(staging: Staging, source: Source, zone: str) -> str:
     """A digest of all that decides how a day is staged, besides its content."""
     config = source.model_dump_json(include={"columns", "constants", "formats", "revenue_events", "user_id"})
-    text = staging.sql_path.read_text("utf-8") + config + zone + "".join(FUNCTIONS)
+    text = staging.sql_path.read_text("utf-8") + config + zone + "".join(STAGING_FUNCTIONS)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

@@ -167,6 +167,8 @@ def test_a_new_workspace_and_its_published_file_say_their_layout(tmp_path: Path)
 
 def test_rows_staged_before_a_column_existed_are_null_in_it(tmp_path: Path) -> None:
     workspace = opened(RELEASED[0], tmp_path)
+    with open_warehouse(None, workspace.settings.engine) as db:
+        stage_days(db, workspace, lambda _: None)  # as staged by the present program
     staged = sorted(workspace.staged.glob("till/*.parquet"))
     some = tmp_path / "cut.parquet"
     for cut in (staged[:3], staged):  # of some files, then of all

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 import sqlglot
 from sqlglot import exp
 
+from pipelines.engine_functions import FUNCTIONS, STAGING_FUNCTIONS
 from pipelines.settings import EngineSettings
 from pipelines.sql_models import read_models, replace_model
 from pipelines.warehouse import SCHEMAS, open_warehouse
@@ -34,3 +38,14 @@ def test_a_table_of_another_version_makes_room_for_a_view_and_back() -> None:
             assert connection.execute("select n from marts.sessions").fetchall() == [(number,)]
             views = connection.execute("select view_name from duckdb_views() where not internal").fetchall()
             assert views == ([("sessions",)] if is_view else [])
+
+
+def test_staging_calls_only_the_functions_that_decide_whether_a_day_is_staged_anew() -> None:
+    def names(functions: Sequence[str]) -> set[str]:
+        return {function.split("macro ")[1].split("(")[0] for function in functions}
+
+    of_models = names(FUNCTIONS) - names(STAGING_FUNCTIONS)
+    assert "moment_of" in of_models
+    for model in read_models("staging"):
+        called = set(re.findall(r"(\w+)\(", model.sql))
+        assert not called & of_models, model.path
