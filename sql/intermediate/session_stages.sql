@@ -48,6 +48,7 @@ opened as (
             then least(
                 moment_us(v.entered[v.opening_place]) + v.window_us, s.ended_us + c.inactivity_us
             ) end as closes_us,
+        s.started_us as session_started_us,
         s.ended_us as session_ended_us
     from visited as v
     inner join intermediate.session_spans as s on v.session_number = s.session_number
@@ -60,7 +61,7 @@ ended as (
     from opened
 )
 select
-    journey_number, user_number, source_number, session_number,
+    journey_number, user_number, source_number, session_number, session_started_us,
     entered, left_us, event_counts,
     opening_place,
     case when converts then goal_place else moments_until(entered, closes_us) end as last_place,
