@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO ?= demo
 
-.PHONY: demo test test-slow bench bench-detection lint lock clean
+.PHONY: demo test test-slow bench bench-detection bench-detection-events lint lock clean
 
 .venv/installed: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it with make PYTHON=python3.12")'
@@ -35,6 +35,9 @@ bench: .venv/installed .venv-bench/installed ## time the engine beside ClickHous
 
 bench-detection: .venv/installed ## score the detector on worlds with planted pain, beside usual practice
 	$(BIN)/python tests/detection/run.py --kinds all --seeds 10 --processes 2 $(BENCH)
+
+bench-detection-events: .venv/installed ## the same from vendors' files through the whole program; minutes a world
+	$(BIN)/python tests/detection/event_run.py $(BENCH)
 
 lint: .venv/installed
 	$(BIN)/ruff check .

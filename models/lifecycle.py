@@ -13,10 +13,11 @@ from models.detector import Explained, Transition
 from models.finding import Finding, OpenFinding
 from models.pain_point import PainPoint
 from models.recent import recent_counts, sure_gap
+from models.reference import TESTED_DAYS
 from models.slices import containment
 from models.transition_scan import RECENT_DAYS
 
-KEEP_RESOLVED = timedelta(days=14)
+KEEP_RESOLVED = timedelta(days=TESTED_DAYS + 7)  # as long as their days can be tested anew, and a week
 SETTLED_AFTER = timedelta(days=14)
 WORSE, BETTER = 1.3, 0.5
 MOST_RECENT_DAYS = 28
@@ -98,7 +99,8 @@ def silent(
 
     Silence is no recovery: a finding is resolved by positive evidence only, that the recent rate has
     made good more than half of the gap, given what tonight's other findings explain; or because another
-    finding of tonight says the same of a wider or narrower segment. Resolved ones stay for 14 days.
+    finding of tonight says the same of a wider or narrower segment. Resolved ones are remembered
+    for as long as their days can be tested anew; the marts show them for 14.
     """
     carried = {each.pain_point_id for each in continued}
     kept = []

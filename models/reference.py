@@ -11,7 +11,7 @@ from models.baseline import Baseline, fit_baseline, usual_days, weekdays_of
 from models.cohorts import CountCube
 from models.slices import Bools, Floats, SliceSet
 
-TESTED_DAYS = 21
+TESTED_DAYS = 28
 BASELINE_DAYS = 63
 LEAST_BASELINE_DAYS = 14
 RECALIBRATION_PRIOR = 20.0  # expected outcomes of the rarer kind that a slice's own history must outweigh

@@ -26,6 +26,7 @@ from models.telling import as_detour, between, finding_of, loss_of_fall
 from models.traffic import Burst, foreign_traffic
 
 RECENT_DAYS = 7
+STILL_BAD = 0.25  # of its whole gap that a finding must show in its last days to be told anew
 FULL_BASELINE_DAYS = 28
 KINDS: dict[Family, Kind] = {
     "advance": "regression",
@@ -219,6 +220,8 @@ def scan_family(
             excluded=(),
             older=older,
         )
+        if (older is None or older.is_resolved) and finding.trend < STILL_BAD:
+            continue  # the days are long enough ago to be over: that is no news
         if kind == "slow":
             usual = cells & fall.slice.leaves[:, None]
             finding = replace(

@@ -14,7 +14,7 @@ from models.evidence import signed_root_deviance
 from models.reference import Reference
 from models.slices import Floats, SliceSet
 
-WINDOWS = (2, 3, 5, 7, 10, 14, 21)
+WINDOWS = (2, 3, 5, 7, 10, 14, 21, 28)
 LEAST_SHOCK = 0.02  # common shocks are at least believed to be this large when segments are compared
 
 
@@ -74,9 +74,10 @@ def windowed(
     adjusted, variance, degrees, relief = _given_the_others(
         reference, slices, windows, exposure, hits, usual, information, chance, squares, leaf_squares
     )
-    # a binomial of this size has the mean and the variance of the sum over cells of unequal chances
-    binomial = np.minimum(chance * adjusted / np.maximum(usual, 1e-9), adjusted * (1 - 1e-6))
-    trials = np.maximum(adjusted**2 / np.maximum(adjusted - binomial, 1e-12), hits)
+    # a binomial of this size has the usual mean and the variance of the sum over cells of unequal chances;
+    # a common shift changes how many of them succeed, not how many they are
+    size = usual**2 / np.maximum(usual - np.minimum(chance, usual * (1 - 1e-6)), 1e-12)
+    trials = np.maximum(np.maximum(size, adjusted * (1 + 1e-6)), hits)
     z = signed_root_deviance(hits, trials, adjusted) / np.sqrt(
         np.maximum(variance / np.maximum(chance, 1e-9), 1)
     )

@@ -30,4 +30,4 @@
 -- lost_value_low: lower end of the 90 % interval of lost_value
 -- lost_value_high: upper end of the 90 % interval of lost_value
 -- provisional: whether there was less history than the method wants
-select * from state.pain_point_history
+select * from state.pain_point_history where status <> 'resolved' or night - last_seen <= 14

@@ -43,6 +43,8 @@ current_findings as (
     select h.* exclude (night)
     from state.pain_point_history as h
     inner join last_night as n on h.night = n.night
+    -- the state remembers them longer, so that their old days are not told as news
+    where h.status <> 'resolved' or h.night - h.last_seen <= 14
 ),
 marked as (
     select
