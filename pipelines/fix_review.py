@@ -12,8 +12,9 @@ import duckdb
 import numpy as np
 
 from models.fix_effect import ENOUGH_GAP, DayCounts, judge_fix
+from pipelines.fix_counts import Share, Who, counts_by_day, share_of
 from pipelines.mark_store import FixReview, Mark, current_marks, save_fix_reviews
-from pipelines.own_counts import Share, Who, counts_by_day, last_matured_day, share_of
+from pipelines.own_counts import last_matured_day
 
 RECENT_DAYS = 7  # that must be low again before a finding that was resolved "came back"
 DAYS_BEFORE = 28  # of a finding older than this, the days just before the fix are compared

@@ -1,4 +1,4 @@
-"""A finding's counts asked otherwise: day by day, outside its segment, or for the sibling values.
+"""A finding's counts asked otherwise: for the sibling values, or for everyone's segments.
 
 For siblings the finding's own ``sql`` is changed as an expression tree, never as text, so that whatever a
 kind counts is counted the same way here.
@@ -6,20 +6,14 @@ kind counts is counted the same way here.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
-from typing import Any, Literal
+from typing import Any
 
 import duckdb
 import sqlglot
 from sqlglot import exp
 
-from models.cohort_table import TURNS
-from pipelines.report_views import RATE_KINDS
-
-Who = Literal["segment", "others"]
 Leaf = tuple[str | None, ...]
 
 
@@ -31,56 +25,6 @@ def last_matured_day(connection: duckdb.DuckDBPyConnection, journey: str) -> dat
         [journey],
     ).fetchall()[0][0]
     return day
-
-
-@dataclass(frozen=True)
-class Share:
-    """What a kind of finding counts: ``done`` of ``tried``, both amounts of a row of marts.stage_cohorts,
-    and the share that its finding expects."""
-
-    tried: exp.Expr
-    done: exp.Expr
-    expected: float
-
-
-def share_of(row: Mapping[str, Any]) -> Share | None:
-    """What the counts of a finding (a row of marts.pain_points) are; None where no cohort has them."""
-    evidence = json.loads(row["evidence"])
-    everyone, age = exp.column("attempts"), exp.column("age_days")
-    came = exp.Case().when(age.copy().is_(exp.null()).not_(), everyone.copy())
-    if row["kind"] in RATE_KINDS:
-        return Share(everyone, came, float(row["expected"]))
-    if row["kind"] == "slow" and "usual_share" in evidence:
-        within = exp.LTE(this=age, expression=exp.Literal.number(int(evidence["came_within_days"])))
-        return Share(came, exp.Case().when(within, everyone.copy()), float(evidence["usual_share"]))
-    if row["kind"] == "detour" and evidence.get("measure") in TURNS:
-        return Share(everyone, exp.column(evidence["measure"]), float(row["expected"]))
-    return None
-
-
-def counts_by_day(
-    connection: duckdb.DuckDBPyConnection,
-    row: Mapping[str, Any],
-    share: Share,
-    first: date,
-    last: date,
-    who: Who,
-) -> dict[date, tuple[int, int]] | None:
-    """(tried, done) per day on which a finding's stage was reached, from ``first`` to ``last``.
-
-    ``row`` is a finding's; ``who`` its segment, or everybody outside it. ``last`` is a day whose attempts
-    are over. None where the tables no longer have the segment's columns.
-    """
-    # the predicate is the finding's own, written by pipelines.finding_sql
-    chosen: exp.Expr = sqlglot.parse_one(row["segment_filter"], read="duckdb")
-    if who == "others":
-        chosen = exp.not_(exp.func("coalesce", exp.paren(chosen), exp.false()))
-    day = exp.column("reached_date")
-    query = exp.select(day, *(exp.func("sum", each.copy()) for each in (share.tried, share.done)))
-    query = query.from_(exp.table_("stage_cohorts", "marts"))
-    query = query.where(*_transition(row), _between(first, last), exp.paren(chosen)).group_by(day.copy())
-    rows = _asked(connection, query)
-    return None if rows is None else {day: (int(n or 0), int(k or 0)) for day, n, k in rows if n}
 
 
 def counts_by_value(
@@ -97,7 +41,7 @@ def counts_by_value(
     lifted = [each for each in _conditions(segment_filter) if _column_of(each) == column]
     query = _keeping(query, [each for each in _conjuncts(query) if each not in lifted])
     name = exp.column(exp.to_identifier(column, quoted=True))
-    rows = _asked(connection, _by(query, exp.cast(name, "varchar")))
+    rows = asked(connection, _by(query, exp.cast(name, "varchar")))
     if rows is None:
         return None
     counts = [(row[0], int(row[1] or 0), int(row[2] or 0)) for row in rows]
@@ -119,7 +63,7 @@ def counts_by_leaf(
     totals = [each.copy() for each in query.expressions]
     keys = [_as_text(column) for column in columns]
     query = query.select(*keys, append=False).select(*totals).group_by(*(key.copy() for key in keys))
-    rows = _asked(connection, query)
+    rows = asked(connection, query)
     if rows is None:
         return None
     return {tuple(row[:-2]): (int(row[-2] or 0), int(row[-1] or 0)) for row in rows if row[-2]}
@@ -135,19 +79,23 @@ def usual_by_leaf(
     keys = [_as_text(column) for column in columns]
     came = exp.Case().when(exp.column("age_days").is_(exp.null()).not_(), exp.column("attempts"))
     query = exp.select(*keys, exp.func("sum", exp.column("attempts")), exp.func("sum", came))
-    query = query.from_(exp.table_("stage_cohorts", "marts")).where(*_transition(row), _between(*days))
-    rows = _asked(connection, query.group_by(*(key.copy() for key in keys)))
+    query = query.from_(exp.table_("stage_cohorts", "marts")).where(
+        *of_transition(row), reached_between(*days)
+    )
+    rows = asked(connection, query.group_by(*(key.copy() for key in keys)))
     if rows is None:
         return None
     return {tuple(row[:-2]): (int(row[-2] or 0), int(row[-1] or 0)) for row in rows}
 
 
-def _transition(row: Mapping[str, Any]) -> list[exp.Expr]:
+def of_transition(row: Mapping[str, Any]) -> list[exp.Expr]:
+    """The predicates of a finding's transition on marts.stage_cohorts."""
     names = ("journey", "persona", "stage", "next_stage")
     return [exp.EQ(this=exp.column(name), expression=exp.Literal.string(row[name])) for name in names]
 
 
-def _between(first: date, last: date) -> exp.Expr:
+def reached_between(first: date, last: date) -> exp.Expr:
+    """That a cohort reached the stage on one of these days, both included."""
     low, high = (exp.cast(exp.Literal.string(day.isoformat()), "date") for day in (first, last))
     return exp.Between(this=exp.column("reached_date"), low=low, high=high)
 
@@ -202,7 +150,8 @@ def _column_of(condition: exp.Expr) -> str | None:
     return column.name if column is not None else None
 
 
-def _asked(connection: duckdb.DuckDBPyConnection, query: exp.Select) -> list[tuple[Any, ...]] | None:
+def asked(connection: duckdb.DuckDBPyConnection, query: exp.Select) -> list[tuple[Any, ...]] | None:
+    """The rows of a query, None where the tables no longer have its columns."""
     try:
         return connection.execute(query.sql("duckdb")).fetchall()
     except (duckdb.BinderException, duckdb.CatalogException):  # the journey was edited since
