@@ -46,18 +46,18 @@ def _lines_without_forgotten(path: Path, people: PeopleOf, ledger: Ledger) -> in
     with open_plain_or_gzipped(path) as file:
         if not file.read(1):
             return 0  # a day without events
+    dropped = sum(people.screens(record, ledger) for *_, record in read_records(path))
+    if not dropped:
+        return 0  # most days: packing them anew takes longer than reading them
     part = path.with_name(path.name + ".kept.part")
-    dropped = 0
     with (
         part.open("wb") as target,
         gzip.GzipFile(filename="", mode="wb", compresslevel=1, fileobj=target, mtime=0) as zipped,
     ):
         for _, line, record in read_records(path):
-            if people.screens(record, ledger):
-                dropped += 1
-            else:
+            if not people.screens(record, ledger):
                 zipped.write(line if line.endswith(b"\n") else line + b"\n")
-    _swap_in(part, path, dropped)
+    _swap_in(part, path)
     return dropped
 
 
@@ -72,16 +72,13 @@ def parquet_without_forgotten(path: Path, people: PeopleOf, ledger: Ledger, ids:
                 for batch, mask in zip(batches, _masks(file, people, ledger, ids), strict=True):
                     writer.write_batch(batch.filter(pa.array(mask, pa.bool_())))
     if dropped:
-        _swap_in(part, path, dropped)
+        _swap_in(part, path)
     return dropped
 
 
-def _swap_in(part: Path, path: Path, dropped: int) -> None:
-    if dropped:
-        sync_file(part)
-        os.replace(part, path)
-    else:
-        part.unlink()
+def _swap_in(part: Path, path: Path) -> None:
+    sync_file(part)
+    os.replace(part, path)
 
 
 def _masks(file: pq.ParquetFile, people: PeopleOf, ledger: Ledger, ids: Ids) -> Iterator[Sequence[bool]]:
@@ -104,12 +101,20 @@ def _masks(file: pq.ParquetFile, people: PeopleOf, ledger: Ledger, ids: Ids) -> 
                 for row, device in enumerate(devices)
             ]
         merges = _merges(batch) if tells_merges else {}
-        yield [
-            not people.is_forgotten(
-                RowPeople(people.real(user), people.real(device), session, merges.get(row, ())), ledger
-            )
-            for row, (user, device, session) in enumerate(zip(users, devices, sessions, strict=True))
-        ]
+        said = list(zip(users, devices, sessions, strict=True))
+        # people have many rows, whose answer is one, but for rows that tell of other ids
+        stays = {each: _stays(each, (), people, ledger) for each in set(said)}
+        mask = [stays[each] for each in said]
+        for row, merged in merges.items():
+            mask[row] = _stays(said[row], merged, people, ledger)
+        yield mask
+
+
+def _stays(
+    ids: tuple[str | None, str | None, str | None], merged: tuple[str, ...], people: PeopleOf, ledger: Ledger
+) -> bool:
+    user, device, session = ids
+    return not people.is_forgotten(RowPeople(people.real(user), people.real(device), session, merged), ledger)
 
 
 def _merges(batch: pa.RecordBatch) -> dict[int, tuple[str, ...]]:

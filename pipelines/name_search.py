@@ -7,7 +7,9 @@ import json
 import re
 import zlib
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ import pyarrow.parquet as pq
 from pipelines.warehouse import literal, quoted
 
 CHUNK_BYTES = 1 << 24
+_SEARCHED_KINDS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_integer)
 LEAST_SEARCHABLE = 6
 """Shorter ids ("42") are in every file as something else: they are only looked for in columns of ids."""
 
@@ -38,11 +41,7 @@ class Names:
         return tuple(each for each in self.ids if len(each) < LEAST_SEARCHABLE)
 
     def pattern(self) -> re.Pattern[bytes] | None:
-        forms = sorted({form for each in self.searched for form in _forms(each)}, key=len, reverse=True)
-        if not forms:
-            return None
-        any_of = b"|".join(re.escape(form.encode("utf-8", "surrogatepass")) for form in forms)
-        return re.compile(b"(?<![0-9A-Za-z_])(?:" + any_of + b")(?![0-9A-Za-z_])")
+        return _pattern(self.searched) if self.searched else None
 
     def redacted(self, text: bytes) -> bytes:
         """``text`` with every one of the ids replaced."""
@@ -51,16 +50,35 @@ class Names:
 
     def engine_pattern(self) -> str | None:
         """The same for DuckDB's regexp_replace, whose groups 1 and 3 are what stands around an id."""
-        if not self.searched:
-            return None
-        forms = sorted({form for each in self.searched for form in _forms(each)}, key=len, reverse=True)
-        any_of = "|".join(_engine_escaped(form) for form in forms)
-        return f"(^|[^0-9A-Za-z_])({any_of})($|[^0-9A-Za-z_])"
+        return _engine_pattern(self.searched) if self.searched else None
+
+    def engine_forms(self) -> tuple[str, ...]:
+        """What stands literally in every text that ``engine_pattern`` finds something in."""
+        return _all_forms(self.searched)
 
 
 def _forms(name: str) -> tuple[str, ...]:
     """An id as it is, and as JSON writes it."""
     return name, json.dumps(name)[1:-1], json.dumps(name, ensure_ascii=False)[1:-1]
+
+
+@lru_cache(maxsize=8)
+def _all_forms(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(
+        sorted({form for each in names for form in _forms(each)}, key=lambda form: (-len(form), form))
+    )
+
+
+@lru_cache(maxsize=8)
+def _pattern(names: tuple[str, ...]) -> re.Pattern[bytes]:
+    any_of = b"|".join(re.escape(form.encode("utf-8", "surrogatepass")) for form in _all_forms(names))
+    return re.compile(b"(?<![0-9A-Za-z_])(?:" + any_of + b")(?![0-9A-Za-z_])")
+
+
+@lru_cache(maxsize=8)
+def _engine_pattern(names: tuple[str, ...]) -> str:
+    any_of = "|".join(_engine_escaped(form) for form in _all_forms(names))
+    return f"(^|[^0-9A-Za-z_])({any_of})($|[^0-9A-Za-z_])"
 
 
 def _engine_escaped(text: str) -> str:
@@ -102,7 +120,7 @@ def _pieces(file: Any) -> Iterator[bytes]:
         yield rest
 
 
-def _parquet_texts(path: Path) -> Iterator[bytes]:
+def _parquet_texts(path: Path) -> Iterator[pa.Buffer]:
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(batch_size=131_072):
             for column in batch.columns:
@@ -111,7 +129,7 @@ def _parquet_texts(path: Path) -> Iterator[bytes]:
 
 
 def _leaves(array: pa.Array) -> Iterator[pa.Array]:
-    """The texts in a column of any nesting."""
+    """The texts and whole numbers in a column of any nesting."""
     kind = array.type
     if pa.types.is_dictionary(kind):
         yield from _leaves(array.dictionary)
@@ -123,39 +141,43 @@ def _leaves(array: pa.Array) -> Iterator[pa.Array]:
         yield from _leaves(array.items)
     elif pa.types.is_list(kind) or pa.types.is_large_list(kind):
         yield from _leaves(array.flatten())
-    elif pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind):
+    elif any(is_kind(kind) for is_kind in _SEARCHED_KINDS):
         yield array
-    elif pa.types.is_integer(kind):
-        yield array.cast(pa.string())
 
 
-def _joined(texts: pa.Array) -> bytes:
+def _joined(texts: pa.Array) -> pa.Buffer:
     kept = pc.unique(texts.drop_null())
-    return b"\n".join(
-        each if isinstance(each, bytes) else each.encode("utf-8", "surrogatepass")
-        for each in kept.to_pylist()
-    )
+    if pa.types.is_integer(kept.type):
+        kept = kept.cast(pa.string())
+    between = pa.scalar(b"\n", pa.binary()).cast(kept.type)
+    return pc.binary_join(pa.ListArray.from_arrays([0, len(kept)], kept), between)[0].as_buffer()
 
 
 def _found_in_duckdb(path: Path, names: Names) -> int:
     with duckdb.connect() as connection:
         connection.execute(f"attach {literal(path)} as searched (read_only)")
         found = 0
+        columns: dict[str, list[str]] = {}
         for schema, table, column in connection.execute(
             "select schema_name, table_name, column_name from duckdb_columns() "
             "where database_name = 'searched' and not internal "
             "and data_type not in ('DOUBLE', 'BOOLEAN', 'DATE', 'TIMESTAMP')"
         ).fetchall():
-            target = f"searched.{quoted(schema)}.{quoted(table)}"
-            query = (
-                f"select count(*) from {target} where regexp_matches({quoted(column)}::varchar, "
-                f"{literal(names.engine_pattern() or '')})"
-            )
-            try:
+            columns.setdefault(f"searched.{quoted(schema)}.{quoted(table)}", []).append(column)
+        for target, searched in columns.items():
+            with suppress(duckdb.Error):  # a view on what only the program's own connection has holds nothing
+                query = f"select count(*) from {target} where {_named_in(searched, names)}"
                 found += connection.execute(query).fetchall()[0][0]
-            except duckdb.Error:
-                continue  # a view on what only the program's own connection has: it holds nothing itself
         return found
+
+
+def _named_in(columns: Iterable[str], names: Names) -> str:
+    """Whether a row names one of them, as SQL; plain texts are compared much faster than a pattern."""
+    said = ", ".join(f"{quoted(each)}::varchar" for each in columns)
+    text = f"concat_ws(chr(10), {said})"
+    holds = " or ".join(f"contains({text}, {literal(form)})" for form in names.engine_forms())
+    pattern = literal(names.engine_pattern() or "")
+    return f"case when {holds or 'false'} then regexp_matches({text}, {pattern}) else false end"
 
 
 def files_below(root: Path, without: Collection[Path] = ()) -> Iterable[Path]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -60,7 +62,8 @@ def write_marts(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
                 target = f"published.marts.{quoted(name)}"
                 since = _since(connection, model.name)
                 connection.execute(f"create table {target} as select * from marts.{quoted(name)}{since}")
-                comment_on(connection, target, model)
+                with _at_once(connection):  # each comment alone would wait for the disk
+                    comment_on(connection, target, model)
         connection.execute("create schema published.about")
         connection.execute(
             "create table published.about.layout as select ?::integer as layout, ?::varchar as program",
@@ -71,6 +74,17 @@ def write_marts(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         connection.execute("checkpoint published")
     finally:
         connection.execute("detach published")
+
+
+@contextmanager
+def _at_once(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    connection.begin()
+    try:
+        yield
+        connection.commit()
+    except BaseException:
+        connection.rollback()
+        raise
 
 
 def _since(connection: duckdb.DuckDBPyConnection, mart: str) -> str:

@@ -132,15 +132,20 @@ def replace_model(connection: duckdb.DuckDBPyConnection, name: str, query: str, 
     schema, _, table = name.partition(".")
     target = f"{quoted(schema)}.{quoted(table)}"
     kind, other, other_type = ("view", "table", "BASE TABLE") if is_view else ("table", "view", "VIEW")
-    # a file that another version of the program built; the engine replaces only like by like
-    is_other = connection.execute(
-        "select count(*) from information_schema.tables "
-        "where table_catalog = current_catalog() and table_schema = ? and table_name = ? and table_type = ?",
-        [schema, table, other_type],
-    ).fetchall()
-    if is_other[0][0]:
+    replaces = f"create or replace {kind} {target} as {query}"
+    try:
+        connection.execute(replaces)
+    except duckdb.CatalogException:
+        # a file that another version of the program built; the engine replaces only like by like
+        is_other = connection.execute(
+            "select count(*) from information_schema.tables where table_catalog = current_catalog() "
+            "and table_schema = ? and table_name = ? and table_type = ?",
+            [schema, table, other_type],
+        ).fetchall()
+        if not is_other[0][0]:
+            raise
         connection.execute(f"drop {other} {target}")
-    connection.execute(f"create or replace {kind} {target} as {query}")
+        connection.execute(replaces)
 
 
 def comment_on(connection: duckdb.DuckDBPyConnection, target: str, model: Model) -> None:
