@@ -48,6 +48,14 @@ class Names:
         pattern = self.pattern()
         return text if pattern is None else pattern.sub(b"(forgotten)", text)
 
+    def found(self, text: bytes) -> int:
+        """How often ``text`` holds one of the ids."""
+        pattern = self.pattern()
+        # plain texts are found much faster than a pattern, and most of what is searched holds none
+        if pattern is None or not any(form in text for form in _all_bytes(self.searched)):
+            return 0
+        return len(pattern.findall(text))
+
     def engine_pattern(self) -> str | None:
         """The same for DuckDB's regexp_replace, whose groups 1 and 3 are what stands around an id."""
         return _engine_pattern(self.searched) if self.searched else None
@@ -70,8 +78,13 @@ def _all_forms(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=8)
+def _all_bytes(names: tuple[str, ...]) -> tuple[bytes, ...]:
+    return tuple(form.encode("utf-8", "surrogatepass") for form in _all_forms(names))
+
+
+@lru_cache(maxsize=8)
 def _pattern(names: tuple[str, ...]) -> re.Pattern[bytes]:
-    any_of = b"|".join(re.escape(form.encode("utf-8", "surrogatepass")) for form in _all_forms(names))
+    any_of = b"|".join(re.escape(form) for form in _all_bytes(names))
     return re.compile(b"(?<![0-9A-Za-z_])(?:" + any_of + b")(?![0-9A-Za-z_])")
 
 
@@ -88,19 +101,18 @@ def _engine_escaped(text: str) -> str:
 
 def found_in(path: Path, names: Names) -> int:
     """How often a file holds one of the names, packed or not; counts of places, not of rows."""
-    pattern = names.pattern()
-    if pattern is None:
+    if not names.searched:
         return 0
     with path.open("rb") as file:
         magic = file.read(16)
         file.seek(0)
-        found = sum(len(pattern.findall(chunk)) for chunk in _pieces(file))
+        found = sum(names.found(chunk) for chunk in _pieces(file))
     try:
         if magic[:2] == b"\x1f\x8b":
             with gzip.open(path, "rb") as zipped:
-                found += sum(len(pattern.findall(chunk)) for chunk in _pieces(zipped))
+                found += sum(names.found(chunk) for chunk in _pieces(zipped))
         elif magic[:4] == b"PAR1":
-            found += sum(len(pattern.findall(text)) for text in _parquet_texts(path))
+            found += sum(names.found(text) for text in _parquet_texts(path))
         elif magic[8:12] == b"DUCK":
             found += _found_in_duckdb(path, names)
     except (OSError, EOFError, zlib.error, pa.ArrowException, duckdb.Error):
@@ -120,7 +132,7 @@ def _pieces(file: Any) -> Iterator[bytes]:
         yield rest
 
 
-def _parquet_texts(path: Path) -> Iterator[pa.Buffer]:
+def _parquet_texts(path: Path) -> Iterator[bytes]:
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(batch_size=131_072):
             for column in batch.columns:
@@ -145,12 +157,12 @@ def _leaves(array: pa.Array) -> Iterator[pa.Array]:
         yield array
 
 
-def _joined(texts: pa.Array) -> pa.Buffer:
+def _joined(texts: pa.Array) -> bytes:
     kept = pc.unique(texts.drop_null())
     if pa.types.is_integer(kept.type):
         kept = kept.cast(pa.string())
     between = pa.scalar(b"\n", pa.binary()).cast(kept.type)
-    return pc.binary_join(pa.ListArray.from_arrays([0, len(kept)], kept), between)[0].as_buffer()
+    return pc.binary_join(pa.ListArray.from_arrays([0, len(kept)], kept), between)[0].as_buffer().to_pybytes()
 
 
 def _found_in_duckdb(path: Path, names: Names) -> int:
