@@ -162,7 +162,9 @@ def _joined(texts: pa.Array) -> bytes:
     if pa.types.is_integer(kept.type):
         kept = kept.cast(pa.string())
     between = pa.scalar(b"\n", pa.binary()).cast(kept.type)
-    return pc.binary_join(pa.ListArray.from_arrays([0, len(kept)], kept), between)[0].as_buffer().to_pybytes()
+    rows = pa.ListArray.from_arrays([0, len(kept)], kept)
+    joined: bytes = pc.binary_join(rows, between)[0].as_buffer().to_pybytes()
+    return joined
 
 
 def _found_in_duckdb(path: Path, names: Names) -> int:
