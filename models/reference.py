@@ -11,7 +11,7 @@ from models.baseline import Baseline, fit_baseline, usual_days, weekdays_of
 from models.cohorts import CountCube
 from models.slices import Bools, Floats, SliceSet
 
-TESTED_DAYS = 28
+TESTED_DAYS, LEAST_TESTED_DAYS = 28, 21
 BASELINE_DAYS = 63
 LEAST_BASELINE_DAYS = 14
 RECALIBRATION_PRIOR = 20.0  # expected outcomes of the rarer kind that a slice's own history must outweigh
@@ -48,13 +48,18 @@ class Reference:
         return np.clip(corrected, 1e-9, np.maximum(exposure - 1e-9, 1e-9))
 
 
+def tested_days(total: int) -> int:
+    """How many of the last of ``total`` days are judged: four weeks, three while the past is not twice that."""
+    return min(TESTED_DAYS, total - LEAST_BASELINE_DAYS, max(LEAST_TESTED_DAYS, total // 3))
+
+
 def reference_cells(shape: tuple[int, int], observed: Bools, opened: Sequence[OpenCells]) -> Bools | None:
     """The cells (leaves, days) to learn from: 42 days ending 21 days back, None with too little history.
 
     The baseline of a leaf in an open finding ends where that began, and stays there.
     """
     leaves, total = shape
-    tested = min(TESTED_DAYS, total - LEAST_BASELINE_DAYS)
+    tested = tested_days(total)
     if tested < 2:
         return None
     end = np.full(leaves, total - tested)
@@ -81,5 +86,4 @@ def make_reference(cube: CountCube, slices: SliceSet, cells: Bools) -> Reference
     had, should = np.where(failures, np.maximum(x - k, 0), k), np.where(failures, x - e, e)
     factor = (had + RECALIBRATION_PRIOR) / (should + RECALIBRATION_PRIOR)
     prior = RECALIBRATION_PRIOR * np.maximum(e, x - e) / np.maximum(x, 1e-9)
-    tested = min(TESTED_DAYS, len(cube.days) - LEAST_BASELINE_DAYS)
-    return Reference(baseline, rates, tested, factor, np.asarray(failures), info + prior)
+    return Reference(baseline, rates, tested_days(len(cube.days)), factor, np.asarray(failures), info + prior)
