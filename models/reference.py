@@ -49,8 +49,9 @@ class Reference:
 
 
 def tested_days(total: int) -> int:
-    """How many of the last of ``total`` days are judged: four weeks, three while the past is not twice that."""
-    return min(TESTED_DAYS, total - LEAST_BASELINE_DAYS, max(LEAST_TESTED_DAYS, total // 3))
+    """How many of the last of ``total`` days are judged: four weeks, three while the past is no longer."""
+    most = TESTED_DAYS if total >= 2 * TESTED_DAYS + 7 else LEAST_TESTED_DAYS
+    return min(most, total - LEAST_BASELINE_DAYS)
 
 
 def reference_cells(shape: tuple[int, int], observed: Bools, opened: Sequence[OpenCells]) -> Bools | None:
