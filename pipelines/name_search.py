@@ -100,7 +100,7 @@ def _engine_escaped(text: str) -> str:
 
 
 def found_in(path: Path, names: Names) -> int:
-    """How often a file holds one of the names, packed or not: places, of a database rows. 0 where it holds none."""
+    """How often a file holds one of the names, packed or not: places, of a database rows; 0 where none."""
     if not names.searched:
         return 0
     with path.open("rb") as file:
