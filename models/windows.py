@@ -77,7 +77,10 @@ def windowed(
     # a binomial of this size has the usual mean and the variance of the sum over cells of unequal chances;
     # a common shift changes how many of them succeed, not how many they are
     size = usual**2 / np.maximum(usual - np.minimum(chance, usual * (1 - 1e-6)), 1e-12)
-    trials = np.maximum(np.maximum(size, adjusted * (1 + 1e-6)), hits)
+    # where it makes more of them succeed, chance is not believed to have become smaller
+    binomial = np.minimum(chance * adjusted / np.maximum(usual, 1e-9), adjusted * (1 - 1e-6))
+    spread = adjusted**2 / np.maximum(adjusted - binomial, 1e-12)
+    trials = np.maximum(np.maximum(size, spread), hits)
     z = signed_root_deviance(hits, trials, adjusted) / np.sqrt(
         np.maximum(variance / np.maximum(chance, 1e-9), 1)
     )
