@@ -162,14 +162,15 @@ def followed(x: Floats, e: Floats, others: Floats, shock: float) -> Floats:
     of those outside; the rest has the shape of ``e``, days or sums of days.
     """
     rx, rk, re, ri = others
+    shock = max(shock, LEAST_SHOCK)
     then = np.clip((rk + 0.5) / (rx + 1), 1e-4, 1 - 1e-4)
     usual = np.clip((re + 0.5) / (rx + 1), 1e-4, 1 - 1e-4)
     noise = 1 / np.maximum(ri, 1e-9)
     apart = (logit(then) - logit(usual)) ** 2 - 4 * noise
-    spread = np.maximum(apart, max(shock, 0.02) ** 2)
+    spread = np.maximum(apart, shock**2)
     moved = (logit(then) - logit(usual)) * spread / (spread + noise)
     p = np.clip(e / np.maximum(x, 1e-9), 1e-6, 1 - 1e-6)
-    return np.asarray(x * shifted(p, usual, moved, 2 * max(shock, 0.02)))
+    return np.asarray(x * shifted(p, usual, moved, 2 * shock))
 
 
 def _surprise(z: Floats, degrees: float) -> Floats:

@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 import numpy as np
 
+from models.detector import SEGMENT_DEPTH
 from models.finding import Conditions
 from models.localise import Support, likeliest_segments
 from models.slices import LeafValues, slices_of
@@ -17,7 +18,6 @@ from pipelines.own_counts import counts_by_leaf, usual_by_leaf
 
 USUAL_DAYS = timedelta(days=42)
 PRIOR_ATTEMPTS = 20.0  # that the rate of the whole weighs in a leaf's own
-MOST_CONDITIONS = 3
 MOST_SHOWN = 3
 
 
@@ -57,7 +57,7 @@ def likely_causes(
     before = np.array([usual.get(leaf, (0, 0)) for leaf in leaves], float)
     overall = sum(k for _, k in usual.values()) / max(sum(n for n, _ in usual.values()), 1)
     rate = (before[:, 1] + PRIOR_ATTEMPTS * overall) / (before[:, 0] + PRIOR_ATTEMPTS)
-    slices = slices_of(tuple(columns), leaves, came, MOST_CONDITIONS)
+    slices = slices_of(tuple(columns), leaves, came, SEGMENT_DEPTH)
     ranked = likeliest_segments(slices, np.maximum(came - advanced, 0), came * (1 - rate))
     return _told(ranked, conditions)
 
