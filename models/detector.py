@@ -15,7 +15,7 @@ from models.evidence import benjamini_hochberg
 from models.finding import Finding, Kind, OpenFinding
 from models.friction_scan import friction_scans, scan_friction
 from models.mix_shift import MixShift
-from models.scan import explain_away
+from models.shortfall import explain_away
 from models.slices import Bools, Floats, SliceSet
 from models.traffic import Burst
 from models.transition_scan import Candidate, TransitionScan, scan_transition

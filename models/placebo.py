@@ -16,7 +16,8 @@ from models.campaign_calendar import named_cells
 from models.cohorts import CohortCube
 from models.detector_settings import DetectorSettings
 from models.reference import make_reference, reference_cells
-from models.scan import LEAST_EXPECTED, LEAST_FAILURES, explain_away, scan_regressions
+from models.scan import LEAST_EXPECTED, LEAST_FAILURES, scan_regressions
+from models.shortfall import explain_away
 from models.windows import log_tails, windowed
 
 PLACEBO_GROUP = "placebo_group"

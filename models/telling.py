@@ -13,7 +13,7 @@ from models.finding import Exclusion, Finding, Kind, OpenFinding, Unseen
 from models.losses import Loss, loss_of
 from models.recent import Recent, sure_gap
 from models.reference import Reference
-from models.scan import Shortfall
+from models.shortfall import Shortfall
 from models.slices import Bools, Floats, Slice
 from models.standing import Gap
 

@@ -19,7 +19,8 @@ from models.losses import NO_LOSS, loss_of
 from models.mix_shift import MixShift, mix_shift
 from models.recent import recent_counts
 from models.reference import OpenCells, Reference, make_reference, reference_cells
-from models.scan import Shortfall, scan_regressions, shortfall_of
+from models.scan import scan_regressions
+from models.shortfall import Shortfall, shortfall_of
 from models.slices import Bools, Floats, SliceSet
 from models.standing import STANDING_DAYS, scan_standing_gaps
 from models.telling import as_detour, between, finding_of, loss_of_fall
