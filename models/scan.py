@@ -16,7 +16,8 @@ from models.cohorts import CountCube
 from models.evidence import lower_tail
 from models.reference import Reference
 from models.shortfall import Shortfall, explain_away, shortfall_of
-from models.slices import Conditions, Floats, SliceSet
+from models.slices import Bools, Conditions, Floats, SliceSet
+from models.widening import wider_alike
 from models.windows import WINDOWS, Windowed, log_tails, windowed
 
 LEAST_EXPECTED = 12.0
@@ -51,13 +52,22 @@ def scan_regressions(
     found: list[Shortfall] = []
     for _ in range(2 * most):
         judged = windowed(cube, reference, rates, slices, windows)
-        best = _strongest(judged, slices, penalties, handicap, margin, least_log_p)
+        evidence, falls = _evidence(judged, slices, penalties, margin)
+        best = _strongest(judged, evidence, falls, penalties, handicap, least_log_p)
         if best is None:
             break
         index, log_p, rises = best
-        chosen = slices.slices[index]
-        change = shortfall_of(cube, reference, rates, slices, chosen, None, log_p, rises=rises)
-        rates = explain_away(rates, change)
+        change = shortfall_of(cube, reference, rates, slices, slices.slices[index], None, log_p, rises=rises)
+        explained = explain_away(rates, change)
+        if not rises:
+            surest = np.where(falls, evidence, 0.0).min(axis=1)
+            sure = np.flatnonzero(surest <= least_log_p).tolist()
+            wider = wider_alike(cube, reference, explained, slices, change, sure)
+            if wider is not None:
+                log_p = float(surest[wider])
+                change = shortfall_of(cube, reference, rates, slices, slices.slices[wider], None, log_p)
+                explained = explain_away(rates, change)
+        rates = explained
         if not rises:
             found.append(change)
         if len(found) == most:
@@ -65,17 +75,22 @@ def scan_regressions(
     return found
 
 
-def _strongest(
-    judged: Windowed, slices: SliceSet, penalties: Floats, handicap: Floats, margin: float, least: float
-) -> tuple[int, float, bool] | None:
-    """The slice with the strongest evidence, the logarithm of its p-value and whether it rose; or None."""
+def _evidence(judged: Windowed, slices: SliceSet, penalties: Floats, margin: float) -> tuple[Floats, Bools]:
+    """Logarithms of the scan's p-values, 0 where too little was seen, and what of it fell (not rose)."""
     k, e, usual, x = judged.hits, judged.expected, judged.usual, judged.exposure
     enough = (np.minimum(e, usual) >= LEAST_EXPECTED) & (x - e >= LEAST_FAILURES)
     falls = (k < e * (1 - margin)) & (k < usual * (1 - margin / 2))
     # what only looks good beside the others did not rise: they fell
     rises = (k > e * (1 + margin)) & (k - usual > (k - e) / 2) & (slices.depths() > 0)[:, None]
     tails = np.where(falls | rises, log_tails(-np.abs(judged.z), judged.degrees), 0.0)
-    evidence = np.where(enough, tails + penalties[:, None], 0.0)
+    return np.where(enough, tails + penalties[:, None], 0.0), np.asarray(falls)
+
+
+def _strongest(
+    judged: Windowed, evidence: Floats, falls: Bools, penalties: Floats, handicap: Floats, least: float
+) -> tuple[int, float, bool] | None:
+    """The slice with the strongest evidence, the logarithm of its p-value and whether it rose; or None."""
+    k, e, x = judged.hits, judged.expected, judged.exposure
     rank = np.where(evidence <= least, evidence - judged.relief + handicap[:, None], np.inf)
     order = np.argsort(rank, axis=None)[:EXACT_TAILS]
     best: tuple[float, int, float, bool] | None = None
@@ -91,5 +106,5 @@ def _strongest(
             value = max(value, float(np.log(max(exact, 1e-300)) + penalties[row]))
         ranked = value - float(judged.relief[at]) + float(handicap[row])
         if value <= least and (best is None or ranked < best[0]):
-            best = ranked, int(row), value, bool(rises[at])
+            best = ranked, int(row), value, not falls[at]
     return None if best is None else best[1:]

@@ -102,7 +102,7 @@ def shortfall_of(
 
 def _information_behind(reference: Reference, chosen: Slice, slices: SliceSet) -> float:
     for index, each in enumerate(slices.slices):
-        if each.conditions == chosen.conditions:
+        if np.array_equal(each.leaves, chosen.leaves):
             return float(reference.information[index])
     rate = expit(reference.baseline.leaf_log_odds[chosen.leaves])
     return float((reference.baseline.attempts[chosen.leaves] * rate * (1 - rate)).sum())
@@ -118,7 +118,7 @@ def _history(cube: CountCube, reference: Reference, rates: Floats, slices: Slice
     inside = chosen.leaves.astype(float)
     x, k, e, info = (inside @ each for each in (x_all, k_all, e_all, i_all))
     for index, each in enumerate(slices.slices):
-        if each.conditions == chosen.conditions:
+        if np.array_equal(each.leaves, chosen.leaves):
             only = np.zeros((len(slices.slices), len(x)))
             only[index] = e
             wide = np.zeros_like(only)

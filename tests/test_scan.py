@@ -185,6 +185,21 @@ def test_a_drop_is_told_of_the_people_it_happened_to(segment: str) -> None:
     assert found_in(made(4, rate=dropped, shock=0.05)) == [("regression", segment)]
 
 
+@pytest.mark.parametrize("seed", [*range(6), 27, 28])
+def test_the_few_who_fell_alike_are_told_with_the_many(seed: int) -> None:
+    """Held against everyone else the many alone are surer, in some worlds; the few by themselves fell too."""
+
+    def rare(leaf: tuple[str, ...], day: int) -> float:
+        return 1.0 if leaf[0] == "search" else 0.15
+
+    def dropped(leaf: tuple[str, ...], day: int) -> float:
+        return 0.75 if day >= 40 and leaf[2] == "mobile" else 1.0
+
+    assert found_in(made(seed, rate=dropped, volume=rare, shock=0.05, attempts=60)) == [
+        ("regression", "device=mobile")
+    ]
+
+
 def test_two_drops_at_once_are_two_findings() -> None:
     def dropped(leaf: tuple[str, ...], day: int) -> float:
         if day < 52:
