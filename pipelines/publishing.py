@@ -37,7 +37,11 @@ def publish(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
         with part.open("rb") as file:
             os.fsync(file.fileno())
         os.replace(part, target)
-    except (OSError, duckdb.IOException) as error:
+    except (OSError, duckdb.IOException, duckdb.OutOfMemoryException) as error:
+        for path in (part, part.with_name(part.name + ".wal")):
+            path.unlink(missing_ok=True)  # half a file only takes the room that is missing
+        if isinstance(error, duckdb.OutOfMemoryException):
+            raise
         raise PainpointsError(
             f"{target}: cannot be written ({error}). Free disk space or correct the permissions of "
             f"{target.parent}, then run again; what was published before is as it was"

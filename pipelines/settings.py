@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, model_
 from models.journey import Rule
 from pipelines.alerts_settings import AlertSettings
 from pipelines.calendar_settings import CalendarSettings
+from pipelines.engine_settings import SPILL_FOLDER, EngineSettings
 from pipelines.errors import ConfigError
 from pipelines.exclusion import BUILT_IN, ExcludeRule, Excludes, parse_excluded
 from pipelines.source_settings import (
@@ -37,13 +38,6 @@ class SessionSettings(Frozen):
     """``inactivity``: a gap longer than this starts a new session, where the vendor has none."""
 
     inactivity: Duration = timedelta(minutes=30)
-
-
-class EngineSettings(Frozen):
-    """What DuckDB may use; by default 60 % of the machine's memory and all its cores."""
-
-    memory_limit: str | None = None
-    threads: int | None = Field(default=None, ge=1)
 
 
 class DetectionSettings(Frozen):
@@ -140,7 +134,7 @@ def read_settings(path: Path) -> Settings:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read ({error})") from error
     try:
-        return parse_settings(tomllib.loads(text))
+        return _in_workspace(parse_settings(tomllib.loads(text)), path.parent)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(_not_toml(path, text, str(error))) from error
     except ValidationError as error:
@@ -149,6 +143,13 @@ def read_settings(path: Path) -> Settings:
         raise ConfigError(_describe(path, text, keys, first["type"], first["msg"])) from error
     except _KeyProblem as problem:
         raise ConfigError(_describe(path, text, problem.keys, "", problem.what)) from problem
+
+
+def _in_workspace(settings: Settings, root: Path) -> Settings:
+    """The settings with their folders where they are: what is relative is relative to the workspace."""
+    folder = root / (settings.engine.temp_directory or SPILL_FOLDER)
+    engine = settings.engine.model_copy(update={"temp_directory": folder.absolute()})
+    return settings.model_copy(update={"engine": engine})
 
 
 class _KeyProblem(ValueError):

@@ -17,6 +17,7 @@ from pathlib import Path
 import duckdb
 
 from pipelines.errors import CheckFailed, SqlFailed
+from pipelines.exhausted import machine_exhausted
 from pipelines.warehouse import SCHEMAS, literal, quoted
 
 SQL_FOLDER = Path(__file__).resolve().parent.parent / "sql"
@@ -124,7 +125,7 @@ def make_model(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
     try:
         replace_model(connection, model.name, model.sql, is_view=model.is_view)
     except duckdb.Error as error:
-        raise SqlFailed(f"{model.path}: {error}") from error
+        raise machine_exhausted(error, str(model.path)) or SqlFailed(f"{model.path}: {error}") from error
 
 
 def replace_model(connection: duckdb.DuckDBPyConnection, name: str, query: str, *, is_view: bool) -> None:

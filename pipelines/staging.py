@@ -15,13 +15,14 @@ import duckdb
 from connectors.landing import Manifest
 from pipelines.config_tables import landed_day, write_days
 from pipelines.engine_functions import STAGING_FUNCTIONS
+from pipelines.engine_limits import memory_limit
+from pipelines.engine_settings import EngineSettings
 from pipelines.errors import NothingLanded
-from pipelines.settings import EngineSettings
 from pipelines.source_settings import Source
 from pipelines.sql_models import Progress
 from pipelines.staging_day import STAGINGS, DayToStage, Staging, file_list, is_staged, stage_share
 from pipelines.vendor_reports import gather_reports
-from pipelines.warehouse import machine_memory_bytes, quoted, replace_table
+from pipelines.warehouse import quoted, replace_table
 from pipelines.workspace import Workspace
 
 
@@ -83,9 +84,8 @@ def _stage_side_by_side(days: Sequence[DayToStage], engine: EngineSettings, prog
         return
     cores = engine.threads or os.cpu_count() or 1
     workers = min(cores, len(days))
-    share = EngineSettings(
-        threads=max(1, cores // workers),
-        memory_limit=engine.memory_limit or f"{int(machine_memory_bytes() * 0.6 / workers / 2**20)}MiB",
+    share = engine.model_copy(
+        update={"threads": max(1, cores // workers), "memory_limit": memory_limit(engine, workers)}
     )
     progress(f"staging {len(days)} days")
     with ThreadPoolExecutor(workers) as pool:

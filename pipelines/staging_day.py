@@ -13,8 +13,9 @@ import pyarrow as pa
 from connectors import ga4_export
 from connectors.durable_files import sync_file
 from connectors.landing import check_part
+from pipelines.engine_settings import EngineSettings
 from pipelines.errors import SqlFailed
-from pipelines.settings import EngineSettings
+from pipelines.exhausted import machine_exhausted
 from pipelines.source_settings import TABLE_FIELDS, HotjarSource, MixpanelSource, Source, TableSource
 from pipelines.sql_models import SQL_FOLDER
 from pipelines.staged_schema import RECORDING, STAGED_EVENT, SURVEY_ANSWER
@@ -140,6 +141,10 @@ def _stage_day(connection: duckdb.DuckDBPyConnection, day: DayToStage) -> None:
         sql = staging.sql_path.read_text("utf-8")
         connection.execute(f"copy ({sql}) to {literal(part)} (format parquet, compression zstd)")
     except duckdb.Error as error:
+        exhausted = machine_exhausted(error, str(target))
+        if exhausted is not None:  # the landed file is as it should be
+            part.unlink(missing_ok=True)
+            raise exhausted from error
         shown = ", ".join(map(str, paths))
         raise SqlFailed(
             f"{shown}: this landed day cannot be read as {source.kind} {staging.dataset} ({error}). "

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,50 +11,55 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.engine_functions import FUNCTIONS
+from pipelines.engine_limits import engine_config, spill_folder
+from pipelines.engine_settings import EngineSettings
 from pipelines.errors import PainpointsError
-from pipelines.settings import EngineSettings
+from pipelines.exhausted import machine_exhausted
 
 SCHEMAS = ("raw", "lake", "config", "staging", "intermediate", "marts", "checks", "state")
 
 
 @contextmanager
 def open_warehouse(path: Path | None, settings: EngineSettings) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection to the working file (in memory without a path), schemas and functions made."""
-    temporary = path.with_name(".spill") if path else None
+    """A connection to the working file (in memory without a path), schemas and functions made.
+
+    Raises PainpointsError where it cannot be opened, MachineExhausted where memory or a disk is used up.
+    """
+    with spill_folder(settings, path) as spill:
+        connection = _connected(path, settings, spill)
+        try:
+            # nothing is ever downloaded, whatever a query asks for
+            connection.execute("set autoinstall_known_extensions = false")
+            connection.execute("set autoload_known_extensions = false")
+            connection.execute("set timezone = 'UTC'")
+            if settings.temp_limit:  # DuckDB 2.0 shows it when given on connecting, and does not keep to it
+                connection.execute(f"set max_temp_directory_size = {literal(settings.temp_limit)}")
+            for schema in SCHEMAS:
+                connection.execute(f"create schema if not exists {schema}")
+            for function in FUNCTIONS:
+                connection.execute(function)
+            yield connection
+        except duckdb.Error as error:
+            exhausted = machine_exhausted(error)
+            if exhausted is None:
+                raise
+            raise exhausted from error
+        finally:
+            connection.close()
+
+
+def _connected(path: Path | None, settings: EngineSettings, spill: Path | None) -> duckdb.DuckDBPyConnection:
     try:
-        connection = duckdb.connect(
-            str(path) if path else ":memory:", config=engine_config(settings, temporary)
-        )
+        return duckdb.connect(str(path) if path else ":memory:", config=engine_config(settings, spill))
     except duckdb.Error as error:
+        exhausted = machine_exhausted(error)
+        if exhausted is not None:
+            raise exhausted from error
         raise PainpointsError(
             f"{path}: the working database cannot be opened ({str(error).splitlines()[0]}). Close programs "
             "that have it open and check [engine] of the config; if the file is damaged, delete it: it is "
             "rebuilt from lake/"
         ) from error
-    try:
-        # nothing is ever downloaded, whatever a query asks for
-        connection.execute("set autoinstall_known_extensions = false")
-        connection.execute("set autoload_known_extensions = false")
-        connection.execute("set timezone = 'UTC'")
-        for schema in SCHEMAS:
-            connection.execute(f"create schema if not exists {schema}")
-        for function in FUNCTIONS:
-            connection.execute(function)
-        yield connection
-    finally:
-        connection.close()
-        if temporary:
-            shutil.rmtree(temporary, ignore_errors=True)
-
-
-def engine_config(settings: EngineSettings, temporary: Path | None) -> dict[str, Any]:
-    memory = settings.memory_limit or f"{int(machine_memory_bytes() * 0.6 / 2**20)}MiB"
-    config: dict[str, Any] = {"memory_limit": memory, "preserve_insertion_order": "false"}
-    if settings.threads:
-        config["threads"] = settings.threads
-    if temporary:
-        config["temp_directory"] = str(temporary)
-    return config
 
 
 def quoted(name: str) -> str:
@@ -80,8 +83,3 @@ def replace_table(
     connection.register("incoming_rows", table)
     connection.execute(f"create or replace table {name} as select * from incoming_rows")
     connection.unregister("incoming_rows")
-
-
-def machine_memory_bytes() -> int:
-    """Physical memory of this machine."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

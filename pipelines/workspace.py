@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
@@ -19,6 +19,7 @@ from connectors.patience import Patience
 from models.journey import Journey
 from models.journey_file import JourneyError, read_journeys
 from pipelines.errors import ConfigError, WorkspaceBusy
+from pipelines.exhausted import disk_full
 from pipelines.lake_gate import LakeGate, people_of
 from pipelines.layout_migrations import bring_up_to_date
 from pipelines.layout_version import refuse_newer
@@ -120,7 +121,8 @@ class Workspace:
     def locked(self) -> Iterator[None]:
         """Hold the workspace for one run; one of an older layout is migrated first.
 
-        Raises WorkspaceBusy when another run has it, LayoutTooNew when a newer program wrote it.
+        Raises WorkspaceBusy when another run has it, LayoutTooNew when a newer program wrote it,
+        MachineExhausted where what is done meanwhile fills the disk.
         """
         path = self.root / ".painpoints.lock"
         try:
@@ -141,10 +143,17 @@ class Workspace:
                     "Wait until it is done; nothing was changed"
                 ) from error
             file.truncate(0)
-            file.write(str(os.getpid()))
-            file.flush()
-            bring_up_to_date(self.root)
-            yield  # closing the file frees the lock, also when the process dies
+            with suppress(OSError):  # on a full disk nothing can be written, but room can be made
+                file.write(str(os.getpid()))
+                file.flush()
+            try:
+                bring_up_to_date(self.root)
+                yield  # closing the file frees the lock, also when the process dies
+            except OSError as error:
+                full = disk_full(error, self.root)
+                if full is None:
+                    raise
+                raise full from error
 
 
 def sources_of(journey: Journey, kinds: dict[str, str]) -> tuple[str, ...]:

@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from models.journey_file import parse_journey
 from pipelines.config_tables import WorldConfig, write_days
+from pipelines.engine_settings import EngineSettings
 from pipelines.journey_tables import build_tables
-from pipelines.settings import EngineSettings
 from pipelines.sql_models import run_checks
 from pipelines.staged_schema import STAGED_EVENT, empty_lake
 from pipelines.vendor_reports import empty_reports

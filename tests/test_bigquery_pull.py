@@ -59,7 +59,7 @@ from connectors.landing import EVERY_DAY, PARTIAL, DayRange, Manifest, SourceLak
 from connectors.patience import Patience
 from connectors.pull_report import PullReport
 from connectors.secret import Secret
-from pipelines.settings import EngineSettings
+from pipelines.engine_settings import EngineSettings
 from pipelines.source_settings import Ga4Source
 from pipelines.staging_day import STAGINGS, DayToStage, stage_share
 

@@ -12,7 +12,7 @@ import pytest
 import sqlglot
 
 from pipelines.channel_sites import CATEGORIES, SITES_FILE, traffic_sites, write_traffic_sites
-from pipelines.settings import EngineSettings
+from pipelines.engine_settings import EngineSettings
 from pipelines.sql_models import SQL_FOLDER
 from pipelines.warehouse import open_warehouse, replace_table
 

@@ -12,8 +12,8 @@ from conftest import CRM_CONFIG, crm_lines, make_workspace
 
 from pipelines import steps
 from pipelines.config_tables import write_days
+from pipelines.engine_settings import EngineSettings
 from pipelines.errors import PainpointsError
-from pipelines.settings import EngineSettings
 from pipelines.warehouse import open_warehouse
 from pipelines.workspace import Workspace
 

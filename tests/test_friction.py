@@ -28,7 +28,7 @@ from models.headline import headline
 from models.journey_file import parse_journey
 from models.lifecycle import continue_findings, open_findings, silent
 from models.pain_point import PainPoint
-from pipelines.settings import EngineSettings
+from pipelines.engine_settings import EngineSettings
 from pipelines.sql_models import make_model, read_models
 from pipelines.warehouse import open_warehouse
 

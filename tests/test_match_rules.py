@@ -12,9 +12,9 @@ from sqlglot import exp
 
 from models.journey import Condition, Rule
 from models.journey_schema import glob_pattern, parse_rule, unescaped
+from pipelines.engine_settings import EngineSettings
 from pipelines.finding_sql import segment_filter
 from pipelines.match_sql import like_pattern, rule_expression, with_properties
-from pipelines.settings import EngineSettings
 from pipelines.warehouse import open_warehouse
 
 TEXT = st.text(st.sampled_from("ab*%_\\'\"/;-é🛒 ."), max_size=7)

@@ -9,7 +9,7 @@ import sqlglot
 from sqlglot import exp
 
 from pipelines.engine_functions import FUNCTIONS, STAGING_FUNCTIONS
-from pipelines.settings import EngineSettings
+from pipelines.engine_settings import EngineSettings
 from pipelines.sql_models import read_models, replace_model
 from pipelines.warehouse import SCHEMAS, open_warehouse
 

@@ -12,8 +12,9 @@ from world_columns import SOURCE
 
 from models.journey_file import parse_journey
 from pipelines.config_tables import WorldConfig, write_days
+from pipelines.engine_settings import EngineSettings
 from pipelines.journey_tables import build_tables
-from pipelines.settings import EngineSettings, ExcludeSettings
+from pipelines.settings import ExcludeSettings
 from pipelines.staged_schema import STAGED_EVENT, empty_lake
 from pipelines.staging_day import file_list
 from pipelines.vendor_reports import empty_reports
