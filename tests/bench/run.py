@@ -23,7 +23,7 @@ from shown import print_profile, print_results
 def main() -> None:
     asked = _arguments()
     folder: Path = asked.data
-    world = _world(folder, asked.events, asked.seed, min(CONTENDERS[name].share for name in asked.only))
+    world = _world(asked, min(CONTENDERS[name].share for name in asked.only))
     about = json.loads((world / "world.json").read_text("utf-8"))
     print(
         f"{about['events']:,} events, {about['users']:,} users, {about['days']} days, {asked.threads} threads"
@@ -60,6 +60,7 @@ def _arguments() -> argparse.Namespace:
         "--data", type=Path, default=Path("bench-data"), help="where worlds and results are kept"
     )
     parser.add_argument("--events", type=lambda text: int(float(text)), default=18_000_000)
+    parser.add_argument("--days", type=int, default=60)
     parser.add_argument("--seed", type=int, default=4)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument(
@@ -84,10 +85,10 @@ def _arguments() -> argparse.Namespace:
     return asked
 
 
-def _world(folder: Path, events: int, seed: int, share: float) -> Path:
+def _world(asked: argparse.Namespace, share: float) -> Path:
     """The world's folder, from a process of its own: memory used here would count as a contender's."""
-    command = [sys.executable, str(HERE / "world.py"), str(folder)]
-    command += ["--events", str(events), "--seed", str(seed), "--share", str(share)]
+    command = [sys.executable, str(HERE / "world.py"), str(asked.data), "--share", str(share)]
+    command += ["--events", str(asked.events), "--days", str(asked.days), "--seed", str(asked.seed)]
     return Path(subprocess.check_output(command, text=True, env=environment()).strip())
 
 

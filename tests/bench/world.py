@@ -1,4 +1,4 @@
-"""Generate the world of the benchmark once: staged events as Parquet, a file per day of 60."""
+"""Generate the world of the benchmark once: staged events as Parquet, a file per day."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 from world_columns import Columns
-from world_draw import DAY_US, DAYS, Drawn, draw
+from world_draw import DAY_US, Drawn, draw
 
 FIRST_DAY = date(2026, 1, 5)
 FORMAT = 1
 """Counts up when the same seed gives other events, so that older files are not taken for them."""
 
 
-def make_world(folder: Path, events: int, seed: int) -> Path:
-    """The folder of a world of about ``events`` events, generated unless it is there.
+def make_world(folder: Path, events: int, days: int, seed: int) -> Path:
+    """The folder of a world of about ``events`` events in ``days``, generated unless it is there.
 
     It holds ``events/*.parquet`` and ``world.json`` (events, users, days).
     """
-    world = folder / f"world-{events}-{seed}-{FORMAT}"
+    world = folder / f"world-{events}-{days}-{seed}-{FORMAT}"
     if (world / "world.json").exists():
         return world
     part = world.with_suffix(".part")
     shutil.rmtree(part, ignore_errors=True)
     (part / "events").mkdir(parents=True)
-    drawn = draw(events, seed)
-    write_days(drawn, part / "events", seed)
-    told = {"events": len(drawn.at_us), "users": drawn.users, "days": DAYS, "seed": seed}
+    drawn = draw(events, days, seed)
+    write_days(drawn, days, part / "events", seed)
+    told = {"events": len(drawn.at_us), "users": drawn.users, "days": days, "seed": seed}
     (part / "world.json").write_text(json.dumps(told) + "\n", "utf-8")
     part.rename(world)
     return world
@@ -56,11 +56,11 @@ def device_bound(share: float) -> str:
     return f"{int(share * 2**32):08x}"
 
 
-def write_days(drawn: Drawn, folder: Path, seed: int) -> None:
+def write_days(drawn: Drawn, days: int, folder: Path, seed: int) -> None:
     """One file a day (UTC), its rows in order of time, compressed as staging does it."""
     columns = Columns(drawn, seed, epoch_us(FIRST_DAY))
-    bounds = np.searchsorted(drawn.at_us, np.arange(DAYS + 1) * DAY_US)
-    for number in range(DAYS):
+    bounds = np.searchsorted(drawn.at_us, np.arange(days + 1) * DAY_US)
+    for number in range(days):
         table = columns.table(int(bounds[number]), int(bounds[number + 1]))
         path = folder / f"{FIRST_DAY + timedelta(days=number)}.parquet"
         pq.write_table(table, path, compression="zstd", row_group_size=122_880)
@@ -76,10 +76,11 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--events", type=lambda text: int(float(text)), default=18_000_000)
+    parser.add_argument("--days", type=int, default=60)
     parser.add_argument("--seed", type=int, default=4)
     parser.add_argument("--share", type=float, default=1.0)
     given = parser.parse_args()
-    made = make_world(given.folder, given.events, given.seed)
+    made = make_world(given.folder, given.events, given.days, given.seed)
     if given.share < 1:
         make_share(made, given.share)
     print(made)

@@ -8,7 +8,6 @@ import numpy as np
 from contract import INACTIVITY_US, STEPS
 from numpy.typing import NDArray
 
-DAYS = 60
 DAY_US = 86_400_000_000
 NOISE = ("page_view", "scroll", "search", "click", "user_engagement", "view_promotion")
 EVENT_NAMES = (*STEPS, *NOISE)
@@ -37,8 +36,8 @@ class Drawn:
     visit_is_first: NDArray[np.bool_]
 
 
-def draw(events: int, seed: int) -> Drawn:
-    """About ``events`` events of 1/18 as many users: 2.5 visits each of about 7 events."""
+def draw(events: int, days: int, seed: int) -> Drawn:
+    """About ``events`` events over ``days``, of 1/18 as many users: 2.5 visits each of about 7 events."""
     rng = np.random.default_rng(seed)
     users = max(1, events // EVENTS_PER_USER)
     visits_of = np.minimum(rng.geometric(0.4, users), 40)
@@ -47,7 +46,7 @@ def draw(events: int, seed: int) -> Drawn:
     # longest first, so that visits which still go on are always the first ones
     order = np.argsort(-lengths, kind="stable")
     user, lengths = user[order], lengths[order]
-    starts = _starts(rng, len(user))
+    starts = _starts(rng, len(user), days)
     offsets = np.concatenate([[0], np.cumsum(lengths)[:-1]])
     total = int(lengths.sum())
     name = _walk(rng, lengths, offsets, total)
@@ -59,7 +58,7 @@ def draw(events: int, seed: int) -> Drawn:
     opens = np.zeros(total, dtype=np.bool_)
     opens[offsets] = True
     in_time = np.argsort(at_us, kind="stable")
-    in_time = in_time[at_us[in_time] < DAYS * DAY_US]
+    in_time = in_time[at_us[in_time] < days * DAY_US]
     first_start = np.full(users, np.iinfo(np.int64).max)
     np.minimum.at(first_start, user, starts)
     return Drawn(
@@ -73,10 +72,10 @@ def draw(events: int, seed: int) -> Drawn:
     )
 
 
-def _starts(rng: np.random.Generator, visits: int) -> NDArray[np.int64]:
+def _starts(rng: np.random.Generator, visits: int, days: int) -> NDArray[np.int64]:
     hour = rng.choice(24, visits, p=_HOURS / _HOURS.sum())
     within = rng.integers(0, 3_600_000_000, visits)
-    return rng.integers(0, DAYS, visits) * DAY_US + hour * 3_600_000_000 + within
+    return rng.integers(0, days, visits) * DAY_US + hour * 3_600_000_000 + within
 
 
 def _walk(
