@@ -19,9 +19,11 @@ from connectors.day_pull import (
     pull_days,
     utc_now,
 )
+from connectors.day_range import EVERY_DAY, DayRange
 from connectors.errors import AnswerBroken, RequestRefused, SourceError
 from connectors.ga4_export import DATASET
-from connectors.landing import EVERY_DAY, PARTIAL, DayRange, Incoming, Manifest, SourceLake
+from connectors.landing import Incoming, SourceLake
+from connectors.manifest import PARTIAL, Manifest
 from connectors.meter import Meter
 from connectors.patience import Patience, Progress
 from connectors.pull_report import PullReport

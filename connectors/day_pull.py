@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
+from connectors.day_range import EVERY_DAY, DayRange
 from connectors.errors import SourceError
-from connectors.landing import EVERY_DAY, PARTIAL, DayRange, Incoming, Manifest, Part, SourceLake
+from connectors.landing import Incoming, SourceLake
+from connectors.manifest import PARTIAL, Manifest, Part
 from connectors.meter import Meter
 from connectors.patience import Patience, Progress
 from connectors.pull_journal import BackFill, NightlyReach

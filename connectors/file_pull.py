@@ -10,9 +10,10 @@ from glob import escape, glob
 from pathlib import Path
 from typing import Any
 
+from connectors.day_range import EVERY_DAY, DayRange
 from connectors.durable_files import replace_json, sha256_of
 from connectors.errors import FileMissing, FileUnreadable
-from connectors.landing import EVERY_DAY, DayRange, Incoming, SourceLake
+from connectors.landing import Incoming, SourceLake
 from connectors.pull_report import PullReport
 
 Split = Callable[[Path, Path], Iterable[Incoming]]

@@ -17,7 +17,8 @@ from connectors.ga4_data_client import DataApi, DataApiClient
 from connectors.ga4_export import FUNNEL_DATASET
 from connectors.ga4_funnel_steps import FunnelStep, StepFilter, vendor_step
 from connectors.ga4_reports import write_lines
-from connectors.landing import PARTIAL, Incoming, SourceLake
+from connectors.landing import Incoming, SourceLake
+from connectors.manifest import PARTIAL
 from connectors.patience import Patience, Progress
 from connectors.pull_report import PullReport
 

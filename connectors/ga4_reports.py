@@ -23,10 +23,12 @@ from google.analytics.data_v1beta.types import (
 )
 
 from connectors.day_pull import Fetched, Nights, candidate_days, pull_days
+from connectors.day_range import DayRange
 from connectors.errors import AnswerBroken
 from connectors.ga4_data_client import DataApi, DataApiClient
 from connectors.ga4_export import COUNTS_DATASET
-from connectors.landing import DayRange, Incoming, Manifest, SourceLake
+from connectors.landing import Incoming, SourceLake
+from connectors.manifest import Manifest
 from connectors.meter import Meter
 from connectors.patience import Patience, Progress
 from connectors.pull_report import PullReport

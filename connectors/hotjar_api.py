@@ -18,11 +18,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from connectors.day_pull import Nights
+from connectors.day_range import EVERY_DAY, DayRange
 from connectors.durable_files import replace_json
 from connectors.errors import SourceError
 from connectors.hotjar_client import HotjarClient, HotjarSite, Survey, broken
 from connectors.json_lines import Record, write_days
-from connectors.landing import EVERY_DAY, DayRange, Incoming, SourceLake
+from connectors.landing import Incoming, SourceLake
 from connectors.meter import Meter
 from connectors.patience import Patience, Progress
 from connectors.pull_report import PullReport

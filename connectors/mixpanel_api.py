@@ -12,9 +12,11 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from connectors.day_pull import Clock, Fetched, Nights, candidate_days, pull_days
+from connectors.day_range import DayRange
 from connectors.errors import AccessDenied, QuotaExhausted, RequestRefused, SourceError
 from connectors.export_stream import save_body
-from connectors.landing import DayRange, Incoming, Manifest, SourceLake
+from connectors.landing import Incoming, SourceLake
+from connectors.manifest import Manifest
 from connectors.meter import Meter
 from connectors.mixpanel_client import MixpanelClient, MixpanelProject
 from connectors.mixpanel_export import DATASET

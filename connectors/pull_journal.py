@@ -7,8 +7,9 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from connectors.day_range import EVERY_DAY, DayRange
 from connectors.durable_files import replace_json
-from connectors.landing import EVERY_DAY, DayRange, SourceLake
+from connectors.landing import SourceLake
 
 # A back-fill begun longer ago is over: who asks for its range again wants it anew.
 BACK_FILL_LASTS = timedelta(hours=24)

@@ -18,8 +18,8 @@ import duckdb
 import typer
 from rich.console import Console
 
+from connectors.day_range import DayRange
 from connectors.errors import SourceError
-from connectors.landing import DayRange
 from models.journey_file import JourneyError
 from pipelines import show, show_failed
 from pipelines.discover_command import discover

@@ -12,7 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from connectors.day_pull import Nights, is_settled
-from connectors.landing import PARTIAL, Part
+from connectors.manifest import PARTIAL, Part
 from models.durations import microseconds
 from models.journey import Journey
 from pipelines.channel_sites import write_traffic_sites

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from connectors.file_pull import matching_files
 from connectors.forgotten_ledger import DEVICE, USER, Ledger, read_ledger, write_ledger
+from connectors.screening import rows_to_screen
 from pipelines.errors import NothingLanded
 from pipelines.forgetting_files import forget_in_file, forget_in_published, redacted_sql
 from pipelines.journey_tables import build_tables
@@ -167,7 +168,7 @@ def _held_in_columns(workspace: Workspace) -> list[str]:
     for source in landed_sources(workspace):
         lake = workspace.source_lake(source)
         for manifest in lake.days().values():
-            if lake.rows_to_screen(manifest):
+            if rows_to_screen(lake, manifest):
                 found.append(_shown(workspace, lake.root / f"date={manifest.day}"))
     return found
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from connectors.forgotten_ledger import Ledger, read_ledger, write_ledger
 from connectors.forgotten_rows import STAGED_HOTJAR_IDS, STAGED_IDS, parquet_without_forgotten
-from connectors.landing import Manifest
+from connectors.manifest import Manifest
+from connectors.screening import screen_day
 from pipelines.lake_gate import people_of
 from pipelines.sql_models import Progress
 from pipelines.warehouse_state import keep_state_only
@@ -33,7 +34,7 @@ def sweep(workspace: Workspace, progress: Progress) -> int:
         for left_over in ("incoming.part", "screened.part"):
             _remove(lake.root / left_over)
         landed = lake.days()
-        rows = sum(lake.screen_day(manifest) for manifest in landed.values())
+        rows = sum(screen_day(lake, manifest) for manifest in landed.values())
         dropped += rows
         if rows:
             progress(f"{source}: {rows:,} rows taken out of the lake")

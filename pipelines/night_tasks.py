@@ -20,7 +20,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import MaterializingTask
 
-from connectors.landing import EVERY_DAY, DayRange
+from connectors.day_range import EVERY_DAY, DayRange
 from connectors.pull_report import PullReport
 from pipelines import night_assets, steps
 from pipelines.alerts import send_alerts

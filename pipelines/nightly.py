@@ -20,7 +20,7 @@ from prefect.concurrency.sync import concurrency
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.states import Failed
 
-from connectors.landing import DayRange
+from connectors.day_range import DayRange
 from pipelines.errors import PainpointsError
 from pipelines.failed_sources import NOTHING_BUILT, FailedSource, SourcesFailed, remember_failed
 from pipelines.night_artifacts import show_night

@@ -7,9 +7,10 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from connectors import ga4_export, hotjar_export, mixpanel_export, table_files
+from connectors.day_range import EVERY_DAY, DayRange
 from connectors.errors import LakeDamaged, SourceError
 from connectors.file_pull import FileSet, pull_files
-from connectors.landing import EVERY_DAY, DayRange, SourceLake
+from connectors.landing import SourceLake
 from connectors.pull_report import PullReport
 from models.journey_file import JourneyError
 from pipelines.live_sources import bigquery_export, data_api, hotjar_site, mixpanel_project

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
-from connectors.landing import PEOPLE_DATASETS
+from connectors.manifest import PEOPLE_DATASETS
 from pipelines.errors import ConfigError
 from pipelines.expired_rows import find_needed_rows, keep_late_rows, keep_needed_rows
 from pipelines.frozen_marts import freeze

@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 
-from connectors.landing import Manifest
+from connectors.manifest import Manifest
 from pipelines.config_tables import landed_day, write_days
 from pipelines.engine_functions import STAGING_FUNCTIONS
 from pipelines.engine_limits import memory_limit

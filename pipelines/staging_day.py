@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from connectors import ga4_export
 from connectors.durable_files import sync_file
-from connectors.landing import check_part
+from connectors.manifest import check_part
 from pipelines.engine_settings import EngineSettings
 from pipelines.errors import SqlFailed
 from pipelines.exhausted import machine_exhausted

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import duckdb
 
+from connectors.day_range import EVERY_DAY, DayRange
 from connectors.errors import SourceError
-from connectors.landing import EVERY_DAY, DayRange
 from connectors.pull_report import PullReport
 from pipelines.alerts import AlertReport, send_alerts
 from pipelines.config_tables import WorldConfig

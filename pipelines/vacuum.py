@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from connectors.landing import DROPPED, MANIFEST
+from connectors.manifest import DROPPED, MANIFEST
 from pipelines.finding_store import built_recipe
 from pipelines.lake_sweep import landed_sources
 from pipelines.retention import apply_retention, plan_retention

@@ -15,7 +15,8 @@ from connectors.day_pull import Nights, is_settled
 from connectors.errors import LakeDamaged, SourceError
 from connectors.ga4_export import COUNTS_DATASET, FUNNEL_DATASET
 from connectors.json_lines import Record, read_records
-from connectors.landing import DAMAGE_REMEDY, Manifest, Part, SourceLake
+from connectors.landing import SourceLake
+from connectors.manifest import DAMAGE_REMEDY, Manifest, Part
 from pipelines.warehouse import replace_table
 from pipelines.workspace import Workspace
 

@@ -43,6 +43,7 @@ from google.api_core.exceptions import Forbidden
 from connectors.bigquery_access import ExportAccess
 from connectors.bigquery_export import BigQueryExport, check_bigquery, pull_bigquery
 from connectors.day_pull import Nights
+from connectors.day_range import EVERY_DAY, DayRange
 from connectors.errors import (
     AccessDenied,
     AnswerBroken,
@@ -55,7 +56,8 @@ from connectors.errors import (
     VendorUnavailable,
 )
 from connectors.ga4_export import SCHEMA
-from connectors.landing import EVERY_DAY, PARTIAL, DayRange, Manifest, SourceLake
+from connectors.landing import SourceLake
+from connectors.manifest import PARTIAL, Manifest
 from connectors.patience import Patience
 from connectors.pull_report import PullReport
 from connectors.secret import Secret
@@ -644,7 +646,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 from connectors.bigquery_export import BigQueryExport, pull_bigquery
 from connectors.day_pull import Nights
-from connectors.landing import EVERY_DAY, SourceLake
+from connectors.day_range import EVERY_DAY
+from connectors.landing import SourceLake
 from connectors.patience import Patience
 url, storage_url, root = sys.argv[1:]
 report = pull_bigquery(

@@ -14,9 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.day_pull import Fetched, Nights, candidate_days, days_between, pull_days
+from connectors.day_range import EVERY_DAY, DayRange
 from connectors.errors import AccessDenied, AnswerBroken, QuotaExhausted, SourceError, VendorUnavailable
 from connectors.json_lines import write_days
-from connectors.landing import EVERY_DAY, PARTIAL, DayRange, Manifest, SourceLake
+from connectors.landing import SourceLake
+from connectors.manifest import PARTIAL, Manifest
 from connectors.meter import Meter
 from connectors.patience import Patience
 from connectors.pull_report import PullReport

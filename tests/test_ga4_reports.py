@@ -26,6 +26,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.day_pull import Nights
+from connectors.day_range import EVERY_DAY, DayRange
 from connectors.errors import (
     AccessDenied,
     AnswerBroken,
@@ -38,7 +39,7 @@ from connectors.ga4_data_client import DataApi
 from connectors.ga4_funnel import FunnelAsked, FunnelStep, StepFilter, pull_funnels
 from connectors.ga4_funnel_steps import vendor_step
 from connectors.ga4_reports import check_data_api, pull_daily_counts
-from connectors.landing import EVERY_DAY, DayRange, SourceLake
+from connectors.landing import SourceLake
 from connectors.patience import Patience
 from connectors.pull_report import PullReport
 from connectors.secret import Secret

@@ -18,8 +18,8 @@ from conftest import CRM_CONFIG, crm_lines, make_workspace
 from hotjar_server import CLIENT_ID, CLIENT_SECRET, HotjarServer
 
 from connectors.day_pull import Nights
+from connectors.day_range import EVERY_DAY
 from connectors.hotjar_api import HotjarSite, pull_responses
-from connectors.landing import EVERY_DAY
 from connectors.patience import Patience
 from connectors.secret import Secret
 from connectors.shop_hotjar import RECORDINGS_HEADER

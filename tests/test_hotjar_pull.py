@@ -32,8 +32,9 @@ from hotjar_server import (
     Status,
 )
 
-from connectors import hotjar_client
+from connectors import hotjar_client, landing
 from connectors.day_pull import Nights
+from connectors.day_range import EVERY_DAY, DayRange
 from connectors.errors import (
     AccessDenied,
     AnswerBroken,
@@ -43,7 +44,7 @@ from connectors.errors import (
     VendorUnavailable,
 )
 from connectors.hotjar_api import HotjarSite, check_hotjar, pull_responses
-from connectors.landing import EVERY_DAY, DayRange, SourceLake
+from connectors.landing import SourceLake
 from connectors.patience import Patience
 from connectors.pull_report import PullReport
 from connectors.secret import Secret
@@ -442,12 +443,12 @@ def test_another_time_zone_moves_the_responses_to_its_days(start: Start) -> None
     assert pulls.landed() == {"2026-03-04": ["a"], "2026-03-12": ["b"]}
 
 
-@pytest.mark.parametrize("step", ["_adopt", "_write_manifest"])
+@pytest.mark.parametrize(("where", "step"), [(SourceLake, "_adopt"), (landing, "write_manifest")])
 def test_killed_while_landing_the_next_pull_completes_it(
-    start: Start, monkeypatch: pytest.MonkeyPatch, step: str
+    start: Start, monkeypatch: pytest.MonkeyPatch, where: object, step: str
 ) -> None:
     _, pulls = start({77: month()}, page_size=4)
-    real, calls = getattr(SourceLake, step), 0
+    real, calls = getattr(where, step), 0
 
     def dying(*arguments: object) -> object:
         nonlocal calls
@@ -457,7 +458,7 @@ def test_killed_while_landing_the_next_pull_completes_it(
         return real(*arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(SourceLake, step, dying)
+        patched.setattr(where, step, dying)
         with pytest.raises(KeyboardInterrupt):
             pulls.pull()
     assert 0 < len(pulls.landed()) < 19

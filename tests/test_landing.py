@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from conftest import Painpoints, crm_lines, make_workspace, run_steps
 
+from connectors import landing
+from connectors.day_range import DayRange
 from connectors.errors import LakeDamaged
-from connectors.landing import DayRange, Incoming, SourceLake
+from connectors.landing import Incoming, SourceLake
 from pipelines import steps
 from pipelines.workspace import open_workspace
 
@@ -59,29 +61,29 @@ def test_only_days_of_the_range_are_touched(tmp_path: Path) -> None:
     assert contents(lake) == {MONDAY: ["1\n"], TUESDAY: ["y\n"]}
 
 
-@pytest.mark.parametrize("step", ["_adopt", "_write_manifest"])
+@pytest.mark.parametrize(("where", "step"), [(SourceLake, "_adopt"), (landing, "write_manifest")])
 @pytest.mark.parametrize("call", [1, 2])
 def test_killed_while_landing_the_old_day_stays_and_the_next_pull_completes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, call: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: object, step: str, call: int
 ) -> None:
     lake = SourceLake(tmp_path, "crm")
     folder = lake.incoming_folder()
     lake.land("a.csv", [incoming(folder, MONDAY, "1\n"), incoming(folder, TUESDAY, "2\n")])
 
     calls = 0
-    real = getattr(SourceLake, step)
+    real = getattr(where, step)
 
-    def dying(self: SourceLake, *arguments: object) -> object:
+    def dying(*arguments: object) -> object:
         nonlocal calls
         calls += 1
         if calls == call:
             raise KeyboardInterrupt
-        return real(self, *arguments)
+        return real(*arguments)
 
     folder = lake.incoming_folder()
     new = [incoming(folder, MONDAY, "10\n"), incoming(folder, TUESDAY, "20\n")]
     with monkeypatch.context() as patched:
-        patched.setattr(SourceLake, step, dying)
+        patched.setattr(where, step, dying)
         with pytest.raises(KeyboardInterrupt):
             lake.land("a.csv", new)
     for day, texts in contents(lake).items():

@@ -32,6 +32,7 @@ from mixpanel_server import (
 )
 
 from connectors.day_pull import Nights
+from connectors.day_range import EVERY_DAY, DayRange
 from connectors.errors import (
     AccessDenied,
     AnswerBroken,
@@ -41,7 +42,8 @@ from connectors.errors import (
     VendorUnavailable,
 )
 from connectors.export_stream import save_body
-from connectors.landing import EVERY_DAY, PARTIAL, DayRange, SourceLake
+from connectors.landing import SourceLake
+from connectors.manifest import PARTIAL
 from connectors.meter import Meter
 from connectors.mixpanel_api import MixpanelProject, check_mixpanel, pull_mixpanel
 from connectors.mixpanel_client import MixpanelClient
@@ -585,7 +587,8 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 from connectors.day_pull import Nights
-from connectors.landing import EVERY_DAY, SourceLake
+from connectors.day_range import EVERY_DAY
+from connectors.landing import SourceLake
 from connectors.mixpanel_api import MixpanelProject, pull_mixpanel
 from connectors.patience import Patience
 from connectors.secret import Secret

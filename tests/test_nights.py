@@ -17,8 +17,9 @@ import mixpanel_server as mp
 import pytest
 from live_shop import FIRST, LiveShop
 
+from connectors.day_range import EVERY_DAY, DayRange
 from connectors.errors import LakeDamaged
-from connectors.landing import EVERY_DAY, PARTIAL, DayRange
+from connectors.manifest import PARTIAL
 from connectors.patience import Patience
 from pipelines import steps
 from pipelines.errors import PainpointsError

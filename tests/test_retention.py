@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 from conftest import Painpoints
 
-from connectors.landing import DROPPED
+from connectors.manifest import DROPPED
 from pipelines import frozen_marts, retention, steps
 from pipelines.errors import ConfigError
 from pipelines.retention_ledger import read_retention
