@@ -16,6 +16,7 @@ from connectors.manifest import PARTIAL, Part
 from models.durations import microseconds
 from models.journey import Journey
 from pipelines.channel_sites import write_traffic_sites
+from pipelines.commits import at_once
 from pipelines.config_journeys import write_journeys
 from pipelines.exclusion import NO_EXCLUDES, Excludes
 from pipelines.placeholders import PLACEHOLDER_IDS
@@ -54,7 +55,11 @@ class WorldConfig:
 
 def write_config(connection: duckdb.DuckDBPyConnection, config: WorldConfig) -> None:
     """Make the tables of schema ``config``."""
+    with at_once(connection):
+        _write_config(connection, config)
 
+
+def _write_config(connection: duckdb.DuckDBPyConnection, config: WorldConfig) -> None:
     def table(name: str, columns: Mapping[str, pa.DataType], rows: Sequence[dict[str, Any]]) -> None:
         replace_table(connection, f"config.{name}", pa.schema(list(columns.items())), rows)
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
 
+from pipelines.commits import in_batches
 from pipelines.errors import PainpointsError
 from pipelines.layout_version import LAYOUT
 from pipelines.sql_models import comment_on, read_models
@@ -53,6 +52,7 @@ def write_marts(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     connection.execute(f"attach {literal(path)} as published (storage_version {literal(STORAGE_VERSION)})")
     try:
         connection.execute("create schema published.marts")
+        since = _since(connection)
         made = {
             row[0]
             for row in connection.execute(
@@ -60,46 +60,37 @@ def write_marts(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
                 "and table_catalog = current_catalog()"
             ).fetchall()
         }
-        for model in read_models("marts"):
-            name = model.name.removeprefix("marts.")
-            if name in made:
-                target = f"published.marts.{quoted(name)}"
-                since = _since(connection, model.name)
-                connection.execute(f"create table {target} as select * from marts.{quoted(name)}{since}")
-                with _at_once(connection):  # each comment alone would wait for the disk
+        with in_batches(connection) as done:
+            for model in read_models("marts"):
+                name = model.name.removeprefix("marts.")
+                if name in made:
+                    target = f"published.marts.{quoted(name)}"
+                    rows = f"marts.{quoted(name)}{since.get(model.name, '')}"
+                    connection.execute(f"create table {target} as select * from {rows}")
+                    done()
                     comment_on(connection, target, model)
-        connection.execute("create schema published.about")
-        connection.execute(
-            "create table published.about.layout as select ?::integer as layout, ?::varchar as program",
-            [LAYOUT, VERSION],
-        )
-        for kind, name, text in _ABOUT:
-            connection.execute(f"comment on {kind} published.about.{name} is {literal(text)}")
+                    done()
+            connection.execute("create schema published.about")
+            connection.execute(
+                "create table published.about.layout as select ?::integer as layout, ?::varchar as program",
+                [LAYOUT, VERSION],
+            )
+            for kind, name, text in _ABOUT:
+                connection.execute(f"comment on {kind} published.about.{name} is {literal(text)}")
         connection.execute("checkpoint published")
     finally:
         connection.execute("detach published")
 
 
-@contextmanager
-def _at_once(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    connection.begin()
-    try:
-        yield
-        connection.commit()
-    except BaseException:
-        connection.rollback()
-        raise
-
-
-def _since(connection: duckdb.DuckDBPyConnection, mart: str) -> str:
-    """What keeps rows older than retention allows out of a published table; see retention.note_plan."""
+def _since(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """By mart, what keeps rows older than retention allows out of its published table; see note_plan."""
     noted = connection.execute(
         "select 1 from duckdb_tables() where schema_name = 'config' and table_name = 'row_times' "
         "and database_name = current_database()"
     ).fetchall()
     if not noted:
-        return ""
-    rows = connection.execute(
-        "select column_name, since from config.row_times where mart = ?", [mart]
-    ).fetchall()
-    return "".join(f" where {quoted(column)} >= timestamp {literal(str(since))}" for column, since in rows)
+        return {}
+    rows = connection.execute("select mart, column_name, since from config.row_times").fetchall()
+    return {
+        mart: f" where {quoted(column)} >= timestamp {literal(str(since))}" for mart, column, since in rows
+    }

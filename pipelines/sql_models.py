@@ -16,6 +16,7 @@ from pathlib import Path
 
 import duckdb
 
+from pipelines.commits import in_batches
 from pipelines.errors import CheckFailed, SqlFailed
 from pipelines.exhausted import machine_exhausted
 from pipelines.warehouse import SCHEMAS, literal, quoted
@@ -113,11 +114,13 @@ def build_models(
     models: Iterable[Model | GeneratedModel],
 ) -> None:
     """Make every table, in order. Raises SqlFailed naming the file."""
-    for model in in_order(models):
-        if isinstance(model, GeneratedModel):
-            model.make(connection)
-        else:
-            make_model(connection, model)
+    with in_batches(connection) as done:
+        for model in in_order(models):
+            if isinstance(model, GeneratedModel):
+                model.make(connection)
+            else:
+                make_model(connection, model)
+            done()
 
 
 def make_model(connection: duckdb.DuckDBPyConnection, model: Model) -> None:

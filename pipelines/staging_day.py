@@ -97,16 +97,20 @@ def stage_share(days: Sequence[DayToStage], engine: EngineSettings) -> None:
     are not those that landed: a wrong number read from it would be nobody's.
     """
     with open_warehouse(None, engine) as connection:
+        told = None
         for day in days:
             day.target.parent.mkdir(parents=True, exist_ok=True)
             for path, digest in zip(day.paths, day.digests, strict=False):
                 check_part(path, digest)
+            if told != (day.name, day.zone):
+                _tell_source(connection, day)
+                told = day.name, day.zone
             _stage_day(connection, day)
 
 
-def _stage_day(connection: duckdb.DuckDBPyConnection, day: DayToStage) -> None:
-    staging, source, paths, target = day.staging, day.source, day.paths, day.target
-    part = target.with_suffix(".part")
+def _tell_source(connection: duckdb.DuckDBPyConnection, day: DayToStage) -> None:
+    """What the staging models ask of the config, which is the same for every day of a source."""
+    source = day.source
     revenue_events = list(source.revenue_events) if isinstance(source, MixpanelSource | TableSource) else []
     user_id_column = source.user_id if isinstance(source, HotjarSource) else None
     context = {
@@ -130,6 +134,11 @@ def _stage_day(connection: duckdb.DuckDBPyConnection, day: DayToStage) -> None:
     )
     if isinstance(source, TableSource):
         _write_column_map(connection, source)
+
+
+def _stage_day(connection: duckdb.DuckDBPyConnection, day: DayToStage) -> None:
+    staging, source, paths, target = day.staging, day.source, day.paths, day.target
+    part = target.with_suffix(".part")
     try:
         if staging.kind == "ga4":
             query = _ga4_query(connection, paths)

@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from pipelines.commits import at_once
 from pipelines.engine_functions import FUNCTIONS
 from pipelines.engine_limits import engine_config, spill_folder
 from pipelines.engine_settings import EngineSettings
@@ -34,10 +35,11 @@ def open_warehouse(path: Path | None, settings: EngineSettings) -> Iterator[duck
             connection.execute("set timezone = 'UTC'")
             if settings.temp_limit:  # DuckDB 2.0 shows it when given on connecting, and does not keep to it
                 connection.execute(f"set max_temp_directory_size = {literal(settings.temp_limit)}")
-            for schema in SCHEMAS:
-                connection.execute(f"create schema if not exists {schema}")
-            for function in FUNCTIONS:
-                connection.execute(function)
+            with at_once(connection):
+                for schema in SCHEMAS:
+                    connection.execute(f"create schema if not exists {schema}")
+                for function in FUNCTIONS:
+                    connection.execute(function)
             yield connection
         except duckdb.Error as error:
             exhausted = machine_exhausted(error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
@@ -134,3 +135,17 @@ def run_steps(folder: Path) -> duckdb.DuckDBPyConnection:
 @pytest.fixture
 def crm_workspace(tmp_path: Path) -> Path:
     return make_workspace(tmp_path / "shop")
+
+
+@pytest.fixture(scope="session")
+def crm_night(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small workspace after a night, made once and only to be copied."""
+    folder = make_workspace(tmp_path_factory.mktemp("crm-night") / "shop")
+    run_steps(folder).close()
+    return folder
+
+
+@pytest.fixture
+def published_workspace(crm_night: Path, tmp_path: Path) -> Path:
+    """The small workspace after a night, a copy that a test may ruin."""
+    return shutil.copytree(crm_night, tmp_path / "shop")

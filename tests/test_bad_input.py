@@ -30,12 +30,6 @@ def digests(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in paths}
 
 
-@pytest.fixture
-def published_workspace(crm_workspace: Path) -> Path:
-    run_steps(crm_workspace).close()
-    return crm_workspace
-
-
 GA4 = '[sources.ga4]\nfiles = "exports/{}"\n'
 MIXPANEL = '[sources.mixpanel]\nfiles = "exports/{}"\n'
 HOTJAR = '[sources.hotjar]\nrecordings = "exports/{}"\n'
@@ -230,12 +224,11 @@ def test_a_damaged_landed_day_is_told_and_heals_by_pulling_again(published_works
     assert attempts(published_workspace) == before
 
 
-def test_a_read_only_workspace(painpoints: Painpoints) -> None:
+def test_a_read_only_workspace(crm_night: Path, painpoints: Painpoints) -> None:
     """Root may write everywhere, so as root the command runs with the rights of nobody."""
     with TemporaryDirectory(dir=tempfile.gettempdir()) as name:
         top = Path(name)
-        folder = make_workspace(top / "shop")
-        run_steps(folder).close()
+        folder = shutil.copytree(crm_night, top / "shop")
         before = digests(folder)
         lock = folder / ".painpoints.lock"
         lock.unlink(missing_ok=True)

@@ -270,10 +270,9 @@ def test_the_date_range_is_that_of_the_first_step_or_of_all(count: Counter) -> N
 
 
 def test_a_commanded_funnel_prints_what_the_function_returns(
-    crm_workspace: Path, painpoints: Painpoints
+    published_workspace: Path, painpoints: Painpoints
 ) -> None:
-    assert painpoints("run", "--workspace", crm_workspace).code == 0
-    steps = ["--workspace", str(crm_workspace), "--steps", "visit,cart,buy"]
+    steps = ["--workspace", str(published_workspace), "--steps", "visit,cart,buy"]
     told = json.loads(painpoints("funnel", *steps, "--json").out)
     assert [step["reached"] for step in told["steps"]] == [360, 120, 60]
     assert told["steps"][1] == {
@@ -284,7 +283,7 @@ def test_a_commanded_funnel_prints_what_the_function_returns(
         "median_seconds": 3600.0,
         "p90_seconds": 3600.0,
     }
-    assert told["open"] == vars(funnel("visit,cart,buy", crm_workspace))["open"]
+    assert told["open"] == vars(funnel("visit,cart,buy", published_workspace))["open"]
     groups = json.loads(painpoints("funnel", *steps, "--by", "device", "--json").out)["groups"]
     assert {value: each["steps"][0]["reached"] for value, each in groups.items()} == {
         "desktop": 180,
@@ -292,14 +291,16 @@ def test_a_commanded_funnel_prints_what_the_function_returns(
     }
     lost = painpoints("funnel", *steps, "--users", "cart", "--dropped").out.split()
     assert len(set(lost)) == 60
-    with duckdb.connect(str(crm_workspace / "painpoints.duckdb"), read_only=True) as connection:
+    with duckdb.connect(str(published_workspace / "painpoints.duckdb"), read_only=True) as connection:
         bought = connection.execute(
             "select count(*) from marts.events where event_name = 'buy' and user_key in (select unnest(?))",
             [lost],
         ).fetchall()
     assert bought == [(0,)]
     rules = "[visit, {event: buy, value: 20.5}]"
-    ruled = painpoints("funnel", "--workspace", crm_workspace, "--steps", rules, "--trend", "--histogram")
+    ruled = painpoints(
+        "funnel", "--workspace", published_workspace, "--steps", rules, "--trend", "--histogram"
+    )
     assert ruled.code == 0, ruled.err
     assert "buy | 20.5" in ruled.out
     assert all(len(line) <= 80 for line in ruled.out.splitlines())
@@ -325,19 +326,12 @@ def test_a_commanded_funnel_prints_what_the_function_returns(
     ],
 )
 def test_what_cannot_be_counted_is_said(
-    crm_published: Path, painpoints: Painpoints, arguments: list[str], said: str
+    crm_night: Path, painpoints: Painpoints, arguments: list[str], said: str
 ) -> None:
     steps = [] if "--steps" in arguments else ["--steps", "visit,cart,buy"]
-    done = painpoints("funnel", "--workspace", crm_published, *steps, *arguments)
+    done = painpoints("funnel", "--workspace", crm_night, *steps, *arguments)
     assert done.code == 1
     assert said in done.err
-
-
-@pytest.fixture(scope="module")
-def crm_published(tmp_path_factory: pytest.TempPathFactory, painpoints: Painpoints) -> Path:
-    folder = make_workspace(tmp_path_factory.mktemp("funnel") / "w")
-    assert painpoints("run", "--workspace", folder).code == 0
-    return folder
 
 
 def test_options_are_checked_by_name() -> None:

@@ -48,9 +48,8 @@ CONTRACT = {
 
 
 @pytest.fixture
-def published(crm_workspace: Path) -> Path:
-    run_steps(crm_workspace).close()
-    return crm_workspace / "painpoints.duckdb"
+def published(published_workspace: Path) -> Path:
+    return published_workspace / "painpoints.duckdb"
 
 
 def test_every_table_and_column_is_there_and_commented(published: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from conftest import CRM_HEADER, Painpoints, crm_lines, run_steps
+from conftest import CRM_HEADER, Painpoints, crm_lines
 
 from pipelines import steps
 from pipelines.workspace import open_workspace
@@ -30,22 +30,21 @@ def attempts(published: Path) -> int:
 
 
 def test_everybody_reads_last_night_until_the_new_one_is_whole(
-    crm_workspace: Path, painpoints: Painpoints, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    published_workspace: Path, painpoints: Painpoints, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run_steps(crm_workspace).close()
-    published = crm_workspace / "painpoints.duckdb"
+    published = published_workspace / "painpoints.duckdb"
     before = attempts(published)
     lines = [line.replace("2026-03", "2026-04") for line in crm_lines(2)]
-    (crm_workspace / "exports" / "crm2.csv").write_text("\n".join([CRM_HEADER, *lines]) + "\n")
-    workspace = open_workspace(crm_workspace)
+    (published_workspace / "exports" / "crm2.csv").write_text("\n".join([CRM_HEADER, *lines]) + "\n")
+    workspace = open_workspace(published_workspace)
     seen = []
     publish = steps.publish
 
     def publish_with_readers(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
         seen.append(attempts(published))
-        assert painpoints("list", "--workspace", crm_workspace).code == 0
+        assert painpoints("list", "--workspace", published_workspace).code == 0
         share = tmp_path / f"share-{len(seen)}"
-        assert painpoints("export", "--parquet", share, "--workspace", crm_workspace).code == 0
+        assert painpoints("export", "--parquet", share, "--workspace", published_workspace).code == 0
         with duckdb.connect() as db:
             query = f"select count(*) from read_parquet('{share / 'attempts.parquet'}')"
             seen.append(db.execute(query).fetchall()[0][0])

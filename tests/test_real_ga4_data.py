@@ -68,29 +68,39 @@ def one(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
     return row
 
 
-# A purchase counts once per user and transaction; "(not set)" is no transaction.
-COUNTED = f"""
-with numbered as (
-    select *, {SESSION} as ga_session_id, row_number() over (
-        partition by user_pseudo_id, event_name, ecommerce.transaction_id
-        order by event_timestamp, event_bundle_sequence_id
-    ) as copy
-    from (select distinct * from {RAW})
-)
-select * from numbered
-where not (event_name = 'purchase' and copy > 1 and ecommerce.transaction_id is not null
-    and ecommerce.transaction_id not in ('', '(not set)'))
-"""
+@pytest.fixture(scope="module")
+def counted(published: duckdb.DuckDBPyConnection) -> str:
+    """The name of a table beside the published ones: the raw rows that count, read from the files once.
+
+    A purchase counts once per user and transaction; "(not set)" is no transaction.
+    """
+    published.execute(
+        f"""
+        create temp table counted as
+        with numbered as (
+            select *, {SESSION} as ga_session_id, row_number() over (
+                partition by user_pseudo_id, event_name, ecommerce.transaction_id
+                order by event_timestamp, event_bundle_sequence_id
+            ) as copy
+            from (select distinct * from {RAW})
+        )
+        select user_pseudo_id, event_date, event_timestamp, event_name, ga_session_id, ecommerce
+        from numbered
+        where not (event_name = 'purchase' and copy > 1 and ecommerce.transaction_id is not null
+            and ecommerce.transaction_id not in ('', '(not set)'))
+        """
+    )
+    return "temp.counted"
 
 
 def test_events_users_sessions_and_revenue_equal_the_raw_files(
-    published: duckdb.DuckDBPyConnection,
+    published: duckdb.DuckDBPyConnection, counted: str
 ) -> None:
     raw = one(
         published,
         f"""select count(*), count(distinct user_pseudo_id),
             count(distinct user_pseudo_id || '.' || ga_session_id),
-            sum(ecommerce.purchase_revenue) filter (where event_name = 'purchase') from ({COUNTED})""",
+            sum(ecommerce.purchase_revenue) filter (where event_name = 'purchase') from {counted}""",
     )
     ours = one(
         published,
@@ -102,17 +112,19 @@ def test_events_users_sessions_and_revenue_equal_the_raw_files(
     assert sessions == (raw[2], raw[0], raw[3])
 
 
-def test_events_per_name_and_day_equal_the_raw_files(published: duckdb.DuckDBPyConnection) -> None:
+def test_events_per_name_and_day_equal_the_raw_files(
+    published: duckdb.DuckDBPyConnection, counted: str
+) -> None:
     query = "select event_name, {day} as day, count(*) from {events} group by all order by all"
-    raw = query.format(day="strptime(event_date, '%Y%m%d')::date", events=f"({COUNTED})")
+    raw = query.format(day="strptime(event_date, '%Y%m%d')::date", events=counted)
     ours = query.format(day="event_at::date", events="marts.events")
     assert published.execute(ours).fetchall() == published.execute(raw).fetchall()
 
 
-def test_sessions_that_cross_midnight_stay_whole(published: duckdb.DuckDBPyConnection) -> None:
+def test_sessions_that_cross_midnight_stay_whole(published: duckdb.DuckDBPyConnection, counted: str) -> None:
     raw = published.execute(
         f"""select user_pseudo_id, count(*), min(event_timestamp), max(event_timestamp)
-            from ({COUNTED}) group by user_pseudo_id, ga_session_id
+            from {counted} group by user_pseudo_id, ga_session_id
             having count(distinct event_date) > 1 order by all"""
     ).fetchall()
     ours = published.execute(
@@ -126,7 +138,7 @@ def test_sessions_that_cross_midnight_stay_whole(published: duckdb.DuckDBPyConne
 
 
 def test_the_funnel_equals_a_reading_of_the_raw_files_user_by_user(
-    published: duckdb.DuckDBPyConnection,
+    published: duckdb.DuckDBPyConnection, counted: str
 ) -> None:
     """Attempts are rebuilt from raw rows by the plain-Python oracle; totals per stage must agree."""
     rows = published.execute(
@@ -134,7 +146,7 @@ def test_the_funnel_equals_a_reading_of_the_raw_files_user_by_user(
         with marked as (
             select *, row_number() over (s order by event_timestamp) as place,
                 row_number() over (s order by event_timestamp desc) as place_from_end
-            from ({COUNTED}) window s as (partition by user_pseudo_id, ga_session_id)
+            from {counted} window s as (partition by user_pseudo_id, ga_session_id)
         )
         select user_pseudo_id, make_timestamp(event_timestamp), event_name, ga_session_id::varchar,
             ecommerce.transaction_id, ecommerce.purchase_revenue
