@@ -141,11 +141,10 @@ def run_funnel(connection: duckdb.DuckDBPyConnection, asked: Asked, horizon_us: 
         return _open_funnel(events, actors, names, rules)
     count = count_funnel(events, rules, horizon_us)
     begun = count.number[:, 0]
-    touched = begun
-    if touch == "last" and begun.size:
+    values, days = read_values(connection, begun, by, selection.timezone)
+    if by is not None and touch == "last" and begun.size:
         touched = count.number[np.arange(begun.size), count.depth - 1]
-    values, _ = read_values(connection, touched, by, selection.timezone)
-    _, days = read_values(connection, begun, None, selection.timezone)
+        values, _ = read_values(connection, touched, by, selection.timezone)
     result = result_of(count, names, actors, days)
     if by is None:
         return result

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from typing import Literal
 
 import duckdb
@@ -61,7 +62,7 @@ def read_events(
     connection: duckdb.DuckDBPyConnection, selection: FunnelSelection
 ) -> tuple[FunnelEvents, Actors]:
     """The events that match a step, in order, and who the actors are."""
-    table = connection.sql(_events_query(selection).sql("duckdb")).to_arrow_table()
+    table = connection.sql(_events_query(selection).sql("duckdb", copy=False)).to_arrow_table()
     keys, person = np.unique(_ints(table, "actor"), return_inverse=True)
     lane = actor = person
     person_of_actor = np.arange(keys.size)
@@ -99,7 +100,7 @@ def _excluded_events(
     person_of_actor: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """(actor, time) of the excluded events of the actors there are, in order."""
-    found = connection.sql(_excluded_query(selection, rules).sql("duckdb")).to_arrow_table()
+    found = connection.sql(_excluded_query(selection, rules).sql("duckdb", copy=False)).to_arrow_table()
     who, when = _ints(found, "actor"), _ints(found, "at_us")
     person = np.searchsorted(keys, who)
     known = person < keys.size
@@ -121,6 +122,13 @@ def read_values(
     """Of each event: the value of ``field`` (None without one) and its local day, in the order given."""
     wanted = pa.table({"place": np.arange(numbers.size), "number": numbers})
     connection.register("wanted_events", wanted)
+    rows = connection.execute(_values_query(field, timezone)).fetchall()
+    connection.unregister("wanted_events")
+    return [row[0] for row in rows], [row[1] for row in rows]
+
+
+@cache
+def _values_query(field: str | None, timezone: str) -> str:
     value = field_expression(field, "e", published=True) if field else exp.null()
     query = (
         exp.select(
@@ -137,9 +145,7 @@ def read_values(
         )
         .order_by(exp.column("place", "w"))
     )
-    rows = connection.execute(query.sql("duckdb")).fetchall()
-    connection.unregister("wanted_events")
-    return [row[0] for row in rows], [row[1] for row in rows]
+    return query.sql("duckdb", copy=False)
 
 
 def _events_query(selection: FunnelSelection) -> exp.Expr:
