@@ -6,7 +6,7 @@ import io
 import os
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from pathlib import Path
 import duckdb
 import hypothesis
 import pytest
+from memory_folder import MEMORY, drop, memory_folder
 
 from pipelines import steps
 from pipelines.cli import main
@@ -24,6 +25,26 @@ os.environ["DO_NOT_TRACK"] = "1"
 
 hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("fixed")
+
+# Minutes long, or most of one fixture: begun first, so that no worker ends alone with one of them.
+LONG = ("demo", "nightly", "real_ga4_data", "funnel", "nights", "forget", "journey_oracle", "sources")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Of the process that the workers are of, or of the only one."""
+    # files in the order of the collection below, rather than by how many tests they hold
+    config.option.loadscopereorder = False
+    if hasattr(config, "workerinput") or config.option.basetemp or "PYTEST_DEBUG_TEMPROOT" in os.environ:
+        return
+    folder = memory_folder()
+    if folder is not None:
+        os.environ["PYTEST_DEBUG_TEMPROOT"] = str(folder)
+        config.add_cleanup(lambda: drop(folder))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {f"test_{name}.py": place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.path.name, len(LONG)))  # stable: shuffled otherwise
 
 
 @dataclass(frozen=True)
@@ -57,6 +78,14 @@ def painpoints() -> Painpoints:
         return Outcome(code, out.getvalue(), err.getvalue())
 
     return run
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path) -> Iterator[Path]:
+    """A test's own folder, gone with the test where it lies in memory."""
+    yield tmp_path
+    if tmp_path.is_relative_to(MEMORY):
+        drop(tmp_path)
 
 
 SHOP_JOURNEY = """\

@@ -101,11 +101,15 @@ def at(day: date, hour: int = 4) -> datetime:
     remembers=st.booleans(),
 )
 def test_after_ten_nights_the_lake_is_what_the_vendor_says(
-    changes: list[tuple[int, int]], missed: set[int], broken: dict[int, int], remembers: bool
+    tmp_path_factory: pytest.TempPathFactory,
+    changes: list[tuple[int, int]],
+    missed: set[int],
+    broken: dict[int, int],
+    remembers: bool,
 ) -> None:
     """``changes`` are (day, nights later, within the look-back); ``missed`` nights do not run at all;
     ``broken`` nights fail for good at the day that many days back."""
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory(dir=tmp_path_factory.getbasetemp()) as folder:
         lake, vendor = SourceLake(Path(folder), "shop"), Vendor()
         vendor.remembers = remembers
         for number in range(1, 11):
