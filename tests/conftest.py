@@ -161,6 +161,14 @@ def run_steps(folder: Path) -> duckdb.DuckDBPyConnection:
     return duckdb.connect(str(workspace.published), read_only=True)
 
 
+def build_steps(folder: Path) -> duckdb.DuckDBPyConnection:
+    """Pull and build in this process, where nothing is asked of findings; returns the published file."""
+    workspace = open_workspace(folder)
+    steps.pull(workspace)
+    steps.build(workspace)
+    return duckdb.connect(str(workspace.published), read_only=True)
+
+
 @pytest.fixture
 def crm_workspace(tmp_path: Path) -> Path:
     return make_workspace(tmp_path / "shop")

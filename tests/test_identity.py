@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pandas as pd
 import pytest
-from conftest import run_steps
+from conftest import build_steps
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,7 +42,7 @@ def publish(folder: Path, lines: list[str], config: str = "") -> duckdb.DuckDBPy
     (folder / "exports" / "day.jsonl").write_text("\n".join(lines), "utf-8")
     text = '[sources.mixpanel]\nfiles = "exports/*.jsonl"\n' + config
     (folder / "painpoints.toml").write_text(text, "utf-8")
-    return run_steps(folder)
+    return build_steps(folder)
 
 
 def people(db: duckdb.DuckDBPyConnection) -> set[frozenset[str]]:
@@ -164,7 +164,7 @@ def test_a_person_is_one_across_tools_and_devices_and_a_shared_device_joins_nobo
     (folder / "painpoints.toml").write_text(
         '[sources.mixpanel]\nfiles = "exports/*.jsonl"\n' + config, "utf-8"
     )
-    with run_steps(folder) as db:
+    with build_steps(folder) as db:
         found = people(db)
         assert frozenset({"/phone", "/phone-in", "/laptop", "/call"}) in found
         assert {frozenset({f"/r{n}"}) for n in range(7)} <= found
@@ -239,7 +239,7 @@ def test_strangers_of_any_source_are_not_one_device(tmp_path: Path, kind: str) -
                  for name in ("Product Viewed", "Order Completed")]  # fmt: skip
         (tmp_path / "a.csv").write_text("\n".join(["at,what,device", *cells]), "utf-8")
     (tmp_path / "painpoints.toml").write_text(config, "utf-8")
-    with run_steps(tmp_path) as db:
+    with build_steps(tmp_path) as db:
         found = db.execute(
             "select device_id, count(distinct user_key), count(session_id), count(*) from marts.events "
             "group by device_id order by device_id nulls first"

@@ -46,7 +46,7 @@ from journey_oracle import (
 TIMEZONE = "Europe/Madrid"
 CURRENCY = "EUR"
 INACTIVITY = 1800
-EXAMPLES = int(os.environ.get("JOURNEY_ORACLE_EXAMPLES", "6"))  # worlds per variant
+EXAMPLES = int(os.environ.get("JOURNEY_ORACLE_EXAMPLES", "4"))  # worlds per variant
 
 Row = dict[str, Any]
 Tables = dict[str, pd.DataFrame]
@@ -583,7 +583,7 @@ def make_world(variant: Variant, seed: int, base: datetime | None = None) -> Wor
     base = base or rng.choice(BASES)
     horizon = base + SPAN + rng.choice([0, 22, 23]) * HOUR
     events: list[Event] = []
-    for number in range(rng.randint(100, 400)):
+    for number in range(rng.randint(200, 600)):
         events += make_user(rng, f"device-{number:03}", variant, base, horizon)
     rng.shuffle(events)
     return World(variant, events, horizon)

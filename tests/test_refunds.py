@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from conftest import run_steps
+from conftest import build_steps
 
 START = 1773140400  # 2026-03-10 11:00 UTC, in seconds
 SECOND, HOUR, DAY = 1, 3_600, 86_400
@@ -79,7 +79,7 @@ def shop(tmp_path: Path, ga4: list[Event], till: list[str] | None = None) -> duc
     (tmp_path / "ga4.jsonl").write_text("".join(json.dumps(each) + "\n" for each in ga4), "utf-8")
     lines = ["when,what,who,amount,order", *(till or ["2026-03-10 09:00:00,seen,nobody,,"])]
     (tmp_path / "till.csv").write_text("\n".join(lines) + "\n", "utf-8")
-    return run_steps(tmp_path)
+    return build_steps(tmp_path)
 
 
 def refund_values(db: duckdb.DuckDBPyConnection, source: str = "ga4") -> list[float | None]:

@@ -116,12 +116,22 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A workspace that lets rows go, and one that keeps everything, both after the same nights."""
     base = tmp_path_factory.mktemp("retention")
     lets_go, keeps = base / "lets_go", base / "keeps"
-    world(lets_go, f"[retention]\nraw_days = 20\nevent_days = {EVENT_DAYS}\n")
     world(keeps)
-    for last in (LAST, LAST + timedelta(days=LATER)):
-        for root in (lets_go, keeps):
-            write_days(root / "exports", FIRST, (last - FIRST).days + 1)
-            night(at(root, last))
+    write_days(keeps / "exports", FIRST, DAYS)
+    first = at(keeps, LAST)
+    with first.locked():
+        steps.pull(first)
+        steps.build(first)
+    # what has landed and is staged is the same of both; what is built of it is each one's own
+    shutil.copytree(keeps, lets_go, ignore=shutil.ignore_patterns("*.duckdb*"))
+    config = CONFIG + f"[retention]\nraw_days = 20\nevent_days = {EVENT_DAYS}\n"
+    (lets_go / "painpoints.toml").write_text(config)
+    with first.locked():
+        steps.detect(first)
+    night(at(lets_go, LAST))
+    for root in (lets_go, keeps):
+        write_days(root / "exports", FIRST, DAYS + LATER)
+        night(at(root, LAST + timedelta(days=LATER)))
     return lets_go, keeps
 
 

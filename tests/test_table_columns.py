@@ -14,7 +14,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import run_steps
+from conftest import build_steps
 
 from connectors.cell_formats import declared_moment, declared_text
 from connectors.nested_cells import MISSING, lookup
@@ -42,8 +42,8 @@ def workspace(folder: Path, config: str, file: str, content: bytes | str) -> Pat
 
 
 def events(folder: Path) -> list[tuple[Any, ...]]:
-    """Runs everything; time, name, user and value of each event."""
-    run_steps(folder).close()
+    """Pulls and builds; time, name, user and value of each event."""
+    build_steps(folder).close()
     copy = folder / "read.duckdb"
     shutil.copy(folder / "painpoints.duckdb", copy)
     with duckdb.connect(str(copy), read_only=True) as db:
@@ -174,7 +174,7 @@ def test_ids_that_became_floats_are_the_integers_they_were(tmp_path: Path) -> No
     pq.write_table(pa.Table.from_pylist(records), folder / "crm.parquet")
     text = '{"at": "2026-03-10T09:09:00Z", "what": "seen", "who": "1001.0", "cart": {"order": "7.0"}}\n'
     (folder / "crm2.jsonl").write_text(text, "utf-8")
-    with run_steps(folder) as db:
+    with build_steps(folder) as db:
         found = db.execute("select user_id, transaction_id from marts.events order by event_at").fetchall()
     assert found == [
         ("1001", None),

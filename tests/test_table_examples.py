@@ -16,7 +16,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import run_steps
+from conftest import build_steps
 
 EXAMPLES = Path(__file__).parent.parent / "pipelines" / "templates" / "sources"
 CONFIG = 'timezone = "Europe/Madrid"\ncurrency = "EUR"\n'
@@ -396,7 +396,7 @@ def run_example(folder: Path, example: Example) -> duckdb.DuckDBPyConnection:
     path = folder / example.file
     path.parent.mkdir(parents=True)
     path.write_bytes(example.content)
-    return run_steps(folder)
+    return build_steps(folder)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -424,7 +424,7 @@ def test_an_order_exported_twice_is_paid_once(tmp_path: Path) -> None:
     later = SHOPIFY.content.replace(b",unfulfilled,", b",fulfilled,")
     (tmp_path / "exports" / "shopify" / "orders_export_2.csv").write_bytes(later)
     (tmp_path / "before.link").hardlink_to(tmp_path / "painpoints.duckdb")
-    run_steps(tmp_path).close()
+    build_steps(tmp_path).close()
     (tmp_path / "after.link").hardlink_to(tmp_path / "painpoints.duckdb")
     with duckdb.connect(str(tmp_path / "after.link"), read_only=True) as db:
         counts = db.execute("select count(*), count(distinct transaction_id) from marts.events").fetchall()
