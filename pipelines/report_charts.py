@@ -115,7 +115,9 @@ def funnel_svg(view: PersonaView, name: str, *, narrow: bool = False) -> str:
         rows.append(row)
     order = [row["stage"] for row in rows]
     width, limit = (180, 110) if narrow else (340, 190)
-    chart = alt.Chart(alt.InlineData(values=rows))
+    chart = (
+        alt.Chart()
+    )  # the data are given once, to all of it: altair copies what a part has again and again
     most = max((max(row["reached"], row.get("ideally", 0)) for row in rows), default=0) or 1
 
     def y(labels: bool, stages: Sequence[str]) -> Any:
@@ -145,7 +147,8 @@ def funnel_svg(view: PersonaView, name: str, *, narrow: bool = False) -> str:
     numbers = chart.mark_text(align="left", dx=6, color=_INK, fontSize=13).encode(
         x=ends, y=y(True, order), text="count:N"
     )
-    left = alt.layer(bars, goals, numbers).properties(title="Attempts that reached it")
+    size: dict[str, Any] = {"width": width, "height": {"step": 34}}
+    left = alt.layer(bars, goals, numbers, title="Attempts that reached it", **size)
     highest = max((max(row.get("high", 0), row.get("ideal", 0)) for row in rows), default=0)
     share = alt.Scale(domain=[0, highest * 1.3 or 1.0], nice=False)
     axis = alt.Axis(format="~%", tickCount=3)
@@ -166,30 +169,41 @@ def funnel_svg(view: PersonaView, name: str, *, narrow: bool = False) -> str:
         chart.mark_text(align="left", dx=7, color=_INK, fontSize=13)
         .encode(x=alt.X("end:Q", title=None, scale=share, axis=axis), y=came, text="shown:N")
         .transform_filter(known),
-    ).properties(title="Of the stage before, came on")
-    panels = [each.properties(width=width, height={"step": 34}) for each in (left, steps)]
-    return _svg(alt.vconcat(*panels, spacing=26) if narrow else alt.hconcat(*panels, spacing=30), name)
+        title="Of the stage before, came on",
+        **size,
+    )
+    data = alt.InlineData(values=rows)
+    if narrow:
+        return _svg(alt.vconcat(left, steps, data=data, spacing=26), name)
+    return _svg(alt.hconcat(left, steps, data=data, spacing=30), name)
+
+
+_CONFIG: dict[str, Any] = {
+    "font": _FONT,
+    "background": "transparent",
+    "padding": {"left": 14, "top": 4, "right": 4, "bottom": 4},
+    "view": {"stroke": None},
+    "axis": {
+        "labelColor": _MUTED,
+        "labelFontSize": 12,
+        "gridColor": _LINE,
+        "domainColor": _LINE,
+        "tickColor": _LINE,
+        "labelFont": _FONT,
+        "titleColor": _MUTED,
+    },
+    "title": {"color": _MUTED, "fontSize": 13, "fontWeight": 600, "anchor": "start", "offset": 8},
+}
 
 
 def _svg(chart: Any, name: str) -> str:
     """The chart as one scalable SVG whose ids start with ``name``, without a size of its own."""
-    chart = (
-        chart.configure(
-            font=_FONT, background="transparent", padding={"left": 14, "top": 4, "right": 4, "bottom": 4}
-        )
-        .configure_view(stroke=None)
-        .configure_axis(
-            labelColor=_MUTED,
-            labelFontSize=12,
-            gridColor=_LINE,
-            domainColor=_LINE,
-            tickColor=_LINE,
-            labelFont=_FONT,
-            titleColor=_MUTED,
-        )
-        .configure_title(color=_MUTED, fontSize=13, fontWeight=600, anchor="start", offset=8)
-    )
-    svg = vlc.vegalite_to_svg(chart.to_dict(validate=False))
+    spec = chart.to_dict(validate=False)
+    # put in here, as altair copies the whole chart for each part of it that is configured
+    config = spec.setdefault("config", {})
+    for part, given in _CONFIG.items():
+        config[part] = config.get(part, {}) | given if isinstance(given, dict) else given
+    svg = vlc.vegalite_to_svg(spec)
     size = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
     width = float(size[1]) if size else 600.0
 
