@@ -13,6 +13,7 @@ import pyarrow as pa
 from connectors import ga4_export
 from connectors.durable_files import sync_file
 from connectors.manifest import check_part
+from pipelines.engine_functions import STAGING_FUNCTIONS
 from pipelines.engine_settings import EngineSettings
 from pipelines.errors import SqlFailed
 from pipelines.exhausted import machine_exhausted
@@ -96,7 +97,8 @@ def stage_share(days: Sequence[DayToStage], engine: EngineSettings) -> None:
     Raises SqlFailed naming the parts of the day that cannot be read, LakeDamaged naming one whose bytes
     are not those that landed: a wrong number read from it would be nobody's.
     """
-    with open_warehouse(None, engine) as connection:
+    # those that a day is staged anew for when they change, and no others
+    with open_warehouse(None, engine, STAGING_FUNCTIONS) as connection:
         told = None
         for day in days:
             day.target.parent.mkdir(parents=True, exist_ok=True)

@@ -21,8 +21,10 @@ SCHEMAS = ("raw", "lake", "config", "staging", "intermediate", "marts", "checks"
 
 
 @contextmanager
-def open_warehouse(path: Path | None, settings: EngineSettings) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection to the working file (in memory without a path), schemas and functions made.
+def open_warehouse(
+    path: Path | None, settings: EngineSettings, functions: Sequence[str] = FUNCTIONS
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to the working file (in memory without a path), schemas and ``functions`` made.
 
     Raises PainpointsError where it cannot be opened, MachineExhausted where memory or a disk is used up.
     """
@@ -38,7 +40,7 @@ def open_warehouse(path: Path | None, settings: EngineSettings) -> Iterator[duck
             with at_once(connection):
                 for schema in SCHEMAS:
                     connection.execute(f"create schema if not exists {schema}")
-                for function in FUNCTIONS:
+                for function in functions:
                     connection.execute(function)
             yield connection
         except duckdb.Error as error:
