@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import duckdb
 from sqlglot import exp
 
 from models.journey import Condition, Rule
@@ -79,12 +78,6 @@ def parse_excluded(value: object) -> Rule:
         if condition.field not in _FIELDS and not condition.field.startswith("properties."):
             raise ValueError(f"{condition.field!r} is not known here; use event, {', '.join(_FIELDS[2:])}")
     return rule
-
-
-def make_excluded_events(connection: duckdb.DuckDBPyConnection, rules: Sequence[ExcludeRule]) -> None:
-    """Make ``intermediate.excluded_by_rule``: event_number and the name of the rule."""
-    query = excluded_query(rules).sql("duckdb")
-    connection.execute(f"create or replace table intermediate.excluded_by_rule as {query}")
 
 
 def excluded_query(rules: Sequence[ExcludeRule]) -> exp.Select:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import partial
 from typing import cast
 
 import duckdb
@@ -12,16 +13,16 @@ import pyarrow as pa
 from models.clusters import cluster_ids
 from models.fitness import path_fitness
 from pipelines.config_tables import IDS_PER_PERSON_LIMIT, WorldConfig, write_config
-from pipelines.exclusion import make_excluded_events
+from pipelines.exclusion import excluded_query
 from pipelines.match_sql import attempt_segments_query
 from pipelines.sql_models import (
+    AnyModel,
+    ComputedModel,
     GeneratedModel,
-    Model,
     Progress,
     build_models,
     needed_for,
     read_models,
-    replace_model,
     run_checks,
 )
 from pipelines.stage_classes import (
@@ -29,7 +30,6 @@ from pipelines.stage_classes import (
     goal_events_query,
     session_stage_events_query,
 )
-from pipelines.warehouse import replace_table
 
 # Staging models run per landed day (pipelines.staging); these only gather what it wrote.
 GATHERED = ("staging.events", "staging.recordings", "staging.survey_answers")
@@ -48,12 +48,7 @@ def build_tables(
     Raises SqlFailed or CheckFailed.
     """
     write_config(connection, config)
-    staged = [model for model in read_models("staging") if model.name in GATHERED]
-    # the marts of findings stand on state that `detect` writes; they are made there
-    made = [model for model in read_models("intermediate", "marts") if not model.stands_on_state]
-    models: list[Model | GeneratedModel] = [*staged, *made, *_generated(config)]
-    if targets:
-        models = needed_for(targets, models)
+    models = models_of(config, targets)
     progress(f"building {len(models)} tables")
     build_models(connection, models)
     if targets:
@@ -62,56 +57,42 @@ def build_tables(
     run_checks(connection)
 
 
-def _generated(config: WorldConfig) -> list[GeneratedModel]:
+def models_of(config: WorldConfig, targets: Collection[str] = ()) -> list[AnyModel]:
+    """All models of a build, or with ``targets`` those and what they read; in no order."""
+    staged = [model for model in read_models("staging") if model.name in GATHERED]
+    # the marts of findings stand on state that `detect` writes; they are made there
+    made = [model for model in read_models("intermediate", "marts") if not model.stands_on_state]
+    models: list[AnyModel] = [*staged, *made, *_generated(config)]
+    return needed_for(targets, models) if targets else models
+
+
+def _generated(config: WorldConfig) -> list[GeneratedModel | ComputedModel]:
     journeys = config.numbered()
-
     with_sources = [(n, journey, config.sources_of[journey.name]) for n, journey in journeys]
-
-    def classified_events(connection: duckdb.DuckDBPyConnection) -> None:
-        query = classified_events_query(with_sources).sql("duckdb")
-        replace_model(connection, "intermediate.classified_events", query, is_view=True)
-
-    def session_stage_events(connection: duckdb.DuckDBPyConnection) -> None:
-        query = session_stage_events_query(with_sources).sql("duckdb")
-        replace_model(connection, "intermediate.session_stage_events", query, is_view=False)
-
-    def goal_events(connection: duckdb.DuckDBPyConnection) -> None:
-        query = goal_events_query(journeys).sql("duckdb")
-        replace_model(connection, "intermediate.goal_events", query, is_view=False)
-
-    def attempt_segments(connection: duckdb.DuckDBPyConnection) -> None:
-        query = attempt_segments_query(journeys).sql("duckdb")
-        replace_model(connection, "intermediate.attempt_segments", query, is_view=True)
-
-    def fitness(connection: duckdb.DuckDBPyConnection) -> None:
-        _write_path_fitness(connection, config)
-
-    def identity_clusters(connection: duckdb.DuckDBPyConnection) -> None:
-        _write_identity_clusters(connection)
-
-    def excluded_by_rule(connection: duckdb.DuckDBPyConnection) -> None:
-        make_excluded_events(connection, config.excludes.rules)
-
     events = frozenset({"intermediate.events", "intermediate.valued_events", "staging.events"})
     return [
-        GeneratedModel(
-            "intermediate.identity_clusters", frozenset({"intermediate.identity_links"}), identity_clusters
+        ComputedModel(
+            "intermediate.identity_clusters",
+            frozenset({"intermediate.identity_links"}),
+            "select * from intermediate.identity_links",
+            _identity_clusters,
         ),
         GeneratedModel(
             "intermediate.excluded_by_rule",
             frozenset({"staging.events", "intermediate.profiles"}),
-            excluded_by_rule,
+            excluded_query(config.excludes.rules),
         ),
         GeneratedModel(
             "intermediate.classified_events",
             frozenset({"intermediate.identified_events"}),
-            classified_events,
+            classified_events_query(with_sources),
+            is_view=True,
         ),
-        GeneratedModel("intermediate.session_stage_events", events, session_stage_events),
+        GeneratedModel("intermediate.session_stage_events", events, session_stage_events_query(with_sources)),
         GeneratedModel(
             "intermediate.goal_events",
             frozenset({"staging.events", "intermediate.stage_events", "intermediate.event_money"}),
-            goal_events,
+            goal_events_query(journeys),
         ),
         GeneratedModel(
             "intermediate.attempt_segments",
@@ -121,34 +102,44 @@ def _generated(config: WorldConfig) -> list[GeneratedModel]:
                 "intermediate.opening_events",
                 "intermediate.opening_visitors",
             },
-            attempt_segments,
+            attempt_segments_query(journeys),
+            is_view=True,
         ),
-        GeneratedModel(
-            "intermediate.path_fitness", frozenset({"intermediate.attempts", "intermediate.paths"}), fitness
+        # there are far fewer paths than attempts
+        ComputedModel(
+            "intermediate.path_fitness",
+            frozenset({"intermediate.attempts", "intermediate.paths"}),
+            _PATHS_TAKEN,
+            partial(_path_fitness, config),
         ),
     ]
 
 
-def _write_identity_clusters(connection: duckdb.DuckDBPyConnection) -> None:
-    links = connection.execute("select * from intermediate.identity_links").df()
-    connection.register("clusters", cluster_ids(links, IDS_PER_PERSON_LIMIT))
-    connection.execute(
-        "create or replace table intermediate.identity_clusters as select id_number::bigint as id_number, "
-        "is_device::boolean as is_device, person_number::bigint as person_number, "
-        "has_user::boolean as has_user, members::bigint as members, "
-        "is_too_large::boolean as is_too_large from clusters"
+_PATHS_TAKEN = (
+    "select t.journey_number, t.persona, t.path_number, p.stage_numbers "
+    "from (select distinct journey_number, persona, path_number from intermediate.attempts) as t "
+    "inner join intermediate.paths as p "
+    "on t.journey_number = p.journey_number and t.path_number = p.path_number"
+)
+
+
+def _identity_clusters(links: pd.DataFrame) -> pa.Table:
+    schema = pa.schema(
+        [
+            ("id_number", pa.int64()),
+            ("is_device", pa.bool_()),
+            ("person_number", pa.int64()),
+            ("has_user", pa.bool_()),
+            ("members", pa.int64()),
+            ("is_too_large", pa.bool_()),
+        ]
     )
-    connection.unregister("clusters")
+    clusters = cluster_ids(links, IDS_PER_PERSON_LIMIT)
+    return pa.Table.from_pandas(clusters[schema.names], schema=schema, preserve_index=False)
 
 
-def _write_path_fitness(connection: duckdb.DuckDBPyConnection, config: WorldConfig) -> None:
-    """Fitness per distinct path: there are far fewer paths than attempts."""
-    paths = connection.execute(
-        "select t.journey_number, t.persona, t.path_number, p.stage_numbers "
-        "from (select distinct journey_number, persona, path_number from intermediate.attempts) as t "
-        "inner join intermediate.paths as p "
-        "on t.journey_number = p.journey_number and t.path_number = p.path_number"
-    ).df()
+def _path_fitness(config: WorldConfig, paths: pd.DataFrame) -> pa.Table:
+    """Fitness per distinct path and persona."""
     journeys = dict(config.numbered())
     frames = []
     for key, group in paths.groupby(["journey_number", "persona"]):
@@ -156,7 +147,7 @@ def _write_path_fitness(connection: duckdb.DuckDBPyConnection, config: WorldConf
         journey = journeys[int(number)]
         stages = journey.stages_of(persona)
         fitness = path_fitness(
-            [each.tolist() for each in group["stage_numbers"]],
+            [list(each) for each in group["stage_numbers"]],
             [stage.number for stage in stages if not stage.optional],
             [stage.number for stage in stages if stage.optional],
             journey.goal.number,
@@ -174,4 +165,4 @@ def _write_path_fitness(connection: duckdb.DuckDBPyConnection, config: WorldConf
         {str(name): value for name, value in row.items()}
         for row in (pd.concat(frames).to_dict("records") if frames else [])
     ]
-    replace_table(connection, "intermediate.path_fitness", schema, rows)
+    return pa.Table.from_pylist(rows, schema=schema)

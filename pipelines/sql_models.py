@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 
@@ -20,6 +21,11 @@ from pipelines.commits import in_batches
 from pipelines.errors import CheckFailed, SqlFailed
 from pipelines.exhausted import machine_exhausted
 from pipelines.warehouse import SCHEMAS, literal, quoted
+
+if TYPE_CHECKING:  # a command that only reads does not wait for these
+    import pandas as pd
+    import pyarrow as pa
+    from sqlglot import exp
 
 SQL_FOLDER = Path(__file__).resolve().parent.parent / "sql"
 # Only tables are named with a schema; parsing a hundred files takes longer than building a small shop.
@@ -46,13 +52,25 @@ class Model:
 
 @dataclass(frozen=True)
 class GeneratedModel:
-    """A table that Python makes, because its columns or rules come from the journeys."""
+    """A table whose query Python makes, because its columns or rules come from the journeys."""
 
     name: str
     reads: frozenset[str]
-    make: Callable[[duckdb.DuckDBPyConnection], None] = field(compare=False)
+    query: exp.Expr = field(compare=False)
+    is_view: bool = False
 
 
+@dataclass(frozen=True)
+class ComputedModel:
+    """A table that Python computes of the rows of one query, which are few beside the events."""
+
+    name: str
+    reads: frozenset[str]
+    query: str
+    compute: Callable[[pd.DataFrame], pa.Table] = field(compare=False)
+
+
+AnyModel = Model | GeneratedModel | ComputedModel
 Progress = Callable[[str], None]
 
 
@@ -84,7 +102,7 @@ def read_models(*schemas: str) -> list[Model]:
     return [read_model(path) for schema in schemas for path in sorted((SQL_FOLDER / schema).glob("*.sql"))]
 
 
-def in_order(models: Iterable[Model | GeneratedModel]) -> list[Model | GeneratedModel]:
+def in_order(models: Iterable[AnyModel]) -> list[AnyModel]:
     """The models, each after all it reads. Raises SqlFailed for a cycle."""
     by_name = {model.name: model for model in models}
     graph = {name: sorted(model.reads & by_name.keys()) for name, model in sorted(by_name.items())}
@@ -94,12 +112,10 @@ def in_order(models: Iterable[Model | GeneratedModel]) -> list[Model | Generated
         raise SqlFailed(f"sql/: models read each other in a circle: {error.args[1]}") from error
 
 
-def needed_for(
-    targets: Iterable[str], models: Iterable[Model | GeneratedModel]
-) -> list[Model | GeneratedModel]:
+def needed_for(targets: Iterable[str], models: Iterable[AnyModel]) -> list[AnyModel]:
     """The models named in ``targets`` and all that these read, directly or not."""
     by_name = {model.name: model for model in models}
-    found: dict[str, Model | GeneratedModel] = {}
+    found: dict[str, AnyModel] = {}
     asked = list(targets)
     while asked:
         name = asked.pop()
@@ -111,20 +127,25 @@ def needed_for(
 
 def build_models(
     connection: duckdb.DuckDBPyConnection,
-    models: Iterable[Model | GeneratedModel],
+    models: Iterable[AnyModel],
 ) -> None:
     """Make every table, in order. Raises SqlFailed naming the file."""
     with in_batches(connection) as done:
         for model in in_order(models):
-            if isinstance(model, GeneratedModel):
-                model.make(connection)
-            else:
-                make_model(connection, model)
+            make_model(connection, model)
             done()
 
 
-def make_model(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
+def make_model(connection: duckdb.DuckDBPyConnection, model: AnyModel) -> None:
     """Make one table or view. What its header says of it is put on the published one."""
+    if isinstance(model, GeneratedModel):
+        replace_model(connection, model.name, model.query.sql("duckdb"), is_view=model.is_view)
+        return
+    if isinstance(model, ComputedModel):
+        connection.register("computed_rows", model.compute(connection.execute(model.query).df()))
+        replace_model(connection, model.name, "select * from computed_rows", is_view=False)
+        connection.unregister("computed_rows")
+        return
     try:
         replace_model(connection, model.name, model.sql, is_view=model.is_view)
     except duckdb.Error as error:

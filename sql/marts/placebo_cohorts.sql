@@ -13,7 +13,9 @@ with placed as (
         local_day(r.entered_us, c.timezone) as reached_date,
         -- a user number is a digest, so any of its bits are as good as a throw of dice
         a.user_number % 8 as placebo_group,
-        local_day(r.advanced_us, c.timezone) - local_day(r.entered_us, c.timezone) as age_days
+        date_diff(
+            'day', local_day(r.entered_us, c.timezone), local_day(r.advanced_us, c.timezone)
+        ) as age_days
     from intermediate.attempt_stages as r
     inner join intermediate.attempts as a on r.attempt_number = a.attempt_number
     inner join config.persona_stages as s

@@ -32,7 +32,9 @@ with joined as (
         s.next_stage,
         s.next_within_us,
         local_day(r.entered_us, c.timezone) as reached_date,
-        local_day(r.advanced_us, c.timezone) - local_day(r.entered_us, c.timezone) as age_days,
+        date_diff(
+            'day', local_day(r.entered_us, c.timezone), local_day(r.advanced_us, c.timezone)
+        ) as age_days,
         r.advanced_us - r.entered_us as waited_us,
         r.has_skipped,
         r.has_looped,

@@ -36,7 +36,9 @@ joined as (
         s.stage,
         s.next_stage,
         local_day(r.entered_us, c.timezone) as reached_date,
-        local_day(r.advanced_us, c.timezone) - local_day(r.entered_us, c.timezone) as age_days,
+        date_diff(
+            'day', local_day(r.entered_us, c.timezone), local_day(r.advanced_us, c.timezone)
+        ) as age_days,
         r.advanced_us - r.entered_us as waited_us
     from intermediate.attempt_stages as r
     inner join intermediate.attempts as a on r.attempt_number = a.attempt_number

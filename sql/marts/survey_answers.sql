@@ -28,7 +28,8 @@ with compared as (
 ),
 once as (
     select
-        * replace (case when hotjar_user_id is null then user_id else coalesce(user_id, any_user_id) end as user_id)
+        * exclude (user_id),
+        case when hotjar_user_id is null then user_id else coalesce(user_id, any_user_id) end as user_id
     from compared
     where way_in = 'api' or not is_in_api
 )

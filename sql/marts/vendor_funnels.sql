@@ -65,8 +65,8 @@ compared as (
         coalesce(c.our_users, 0) - a.vendor_users as difference,
         case
             when coalesce(c.our_users, 0) = a.vendor_users then 'equal'
-            when coalesce(l.days, 0) < a.last_day - a.first_day + 1
-                then 'only ' || coalesce(l.days, 0) || ' of ' || (a.last_day - a.first_day + 1)
+            when coalesce(l.days, 0) < date_diff('day', a.first_day, a.last_day) + 1
+                then 'only ' || coalesce(l.days, 0) || ' of ' || (date_diff('day', a.first_day, a.last_day) + 1)
                     || ' days have landed'
             when a.is_sampled then 'sampled'
             when coalesce(c.our_users, 0) > a.vendor_users
