@@ -199,12 +199,23 @@ def pull(
 
 
 @app.command()
-def build(workspace: WorkspaceOption = HERE, json_output: JsonOption = False) -> None:
+def build(
+    workspace: WorkspaceOption = HERE,
+    engine: Annotated[
+        str, typer.Option(help="Where: duckdb, or a Spark master such as spark://host:7077.")
+    ] = "duckdb",
+    json_output: JsonOption = False,
+) -> None:
     """Rebuild sessions, stage paths and funnels from the lake, check them, and publish."""
     from pipelines import steps
 
+    if engine not in (steps.DUCKDB, steps.OWN_SPARK) and not engine.startswith(steps.SPARK_MASTERS):
+        known = f"{steps.DUCKDB}, {steps.OWN_SPARK}, or a master that begins with one of"
+        raise typer.BadParameter(
+            f"--engine {engine}: not known; name {known} {', '.join(steps.SPARK_MASTERS)}"
+        )
     with _working(workspace) as (opened, progress):
-        built = steps.build(opened, progress)
+        built = steps.build(opened, progress, engine=engine)
     if json_output:
         _print_json(vars(built))
     else:

@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from pipelines.source_settings import Frozen
+from pipelines.spark_settings import SparkSettings
 
 SPILL_FOLDER = ".spill"  # of the workspace
 AMOUNT = re.compile(r"(\d+(?:\.\d+)?) *([KMGT]i?B)", re.IGNORECASE)
@@ -27,10 +28,11 @@ class EngineSettings(Frozen):
     """What DuckDB may use; by default 60 % of the memory of the machine or its container, and all its cores.
 
     What does not fit in ``memory_limit`` goes to ``temp_directory``, in the workspace where none is named, up
-    to ``temp_limit``; by default nine tenths of what is free there.
+    to ``temp_limit``; by default nine tenths of what is free there. ``spark`` is for builds on a cluster.
     """
 
     memory_limit: Amount | None = None
     threads: int | None = Field(default=None, ge=1)
     temp_directory: Path | None = None
     temp_limit: Amount | None = None
+    spark: SparkSettings = SparkSettings()

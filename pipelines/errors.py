@@ -27,5 +27,9 @@ class SqlFailed(PainpointsError):
     """A SQL model could not be run."""
 
 
+class SparkFailed(PainpointsError):
+    """A build on Spark has no session, no worker, or no folder to share with the workers."""
+
+
 class UnknownFinding(PainpointsError):
     """No pain point has the id that was asked for."""

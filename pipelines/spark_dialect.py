@@ -1,4 +1,4 @@
-"""The models' SQL for Spark: sqlglot carries it, and the rules below what it does not carry with equal results.
+"""The models' SQL for Spark: sqlglot carries it; rules carry what it does not, with equal results.
 
 Each rule is one function over one kind of node, listed in ``_RULES`` with nothing else beside it; what has
 no rule and cannot be carried is refused, not guessed.
@@ -18,7 +18,7 @@ from pipelines.warehouse import SCHEMAS
 
 
 class _Models(DuckDB):
-    """DuckDB as the models write it; places in lists stay as written, from 1, as Spark's element_at has them."""
+    """DuckDB as the models write it; places in lists stay as written, from 1."""
 
     INDEX_OFFSET = 0
 
@@ -32,7 +32,7 @@ def to_spark(query: str | exp.Expr) -> str:
 
     Raises sqlglot.errors.SqlglotError for what sqlglot knows that Spark cannot do.
     """
-    tree = parse_one(query, dialect=_Models) if isinstance(query, str) else query.copy()
+    tree = parse_model(query)
     root = exp.Paren(this=tree)  # so that a rule may replace the outermost node as well
     # leaves first: what a rule puts in place is in Spark's words and is not looked at again
     for node in reversed(list(root.bfs())):
@@ -43,6 +43,11 @@ def to_spark(query: str | exp.Expr) -> str:
                 node.replace(made)
     made_sql: str = root.this.sql("spark", unsupported_level=ErrorLevel.RAISE, comments=False)
     return made_sql
+
+
+def parse_model(query: str | exp.Expr) -> exp.Expr:
+    """The tree of a query as a model writes it; a copy of what is a tree already."""
+    return parse_one(query, dialect=_Models) if isinstance(query, str) else query.copy()
 
 
 def view_name(table: str) -> str:

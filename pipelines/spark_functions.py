@@ -51,7 +51,8 @@ SPARK_FUNCTIONS: Mapping[str, tuple[str, str]] = {
             "us",
             "cast(seq as bigint)",
             "cast(class as bigint)",
-            f"(case when has_page then {_PAGE} else 0 end) + (case when has_traffic then {_TRAFFIC} else 0 end)",
+            f"(case when has_page then {_PAGE} else 0 end) "
+            f"+ (case when has_traffic then {_TRAFFIC} else 0 end)",
         ),
     ),
     "moment_us": ("moment", "(moment).us"),

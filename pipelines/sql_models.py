@@ -8,12 +8,12 @@ must return no row.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
@@ -188,18 +188,32 @@ def comment_on(connection: duckdb.DuckDBPyConnection, target: str, model: Model)
 
 def run_checks(connection: duckdb.DuckDBPyConnection) -> None:
     """Run sql/checks. Raises CheckFailed with the first offending rows of every check that finds any."""
+
+    def first_rows(model: Model) -> tuple[Sequence[str], Sequence[tuple[Any, ...]]]:
+        found = connection.sql(model.sql)
+        return found.columns, found.limit(ROWS_ASKED).fetchall()
+
+    refuse_failed_checks(first_rows, "These rows are in warehouse.duckdb")
+
+
+ROWS_ASKED = 6
+
+
+def refuse_failed_checks(
+    first_rows: Callable[[Model], tuple[Sequence[str], Sequence[tuple[Any, ...]]]], where: str
+) -> None:
+    """Raises CheckFailed where a check has rows, by its column names and up to ROWS_ASKED of them."""
     failures = []
     for model in read_models("checks"):
-        found = connection.sql(model.sql)
-        rows = found.limit(6).fetchall()
+        columns, rows = first_rows(model)
         if rows:
-            names = ", ".join(found.columns)
+            names = ", ".join(columns)
             shown = "\n".join(f"    {row}" for row in rows[:5])
             more = "\n    ..." if len(rows) > 5 else ""
             sentence = model.path.stem.replace("_", " ")
             failures.append(f"{model.path}: not true that {sentence}\n    ({names})\n{shown}{more}")
     if failures:
         raise CheckFailed(
-            "\n".join(failures) + "\nNothing was published; the file of the last good night is as it was. "
-            "These rows are in warehouse.duckdb"
+            "\n".join(failures)
+            + f"\nNothing was published; the file of the last good night is as it was. {where}"
         )

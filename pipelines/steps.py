@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -40,11 +40,18 @@ from pipelines.pulling import pull_source
 from pipelines.report import write_report
 from pipelines.retention import apply_retention, note_plan, refuse_too_short
 from pipelines.rule_review import refuse_empty_stages
+from pipelines.spark_build import spark_build
+from pipelines.spark_store import keep_only
 from pipelines.sql_models import Progress
 from pipelines.staging import stage_days
 from pipelines.version import VERSION
 from pipelines.warehouse import open_warehouse
 from pipelines.workspace import Workspace
+
+DUCKDB = "duckdb"
+# the session that a platform such as Databricks has already made
+OWN_SPARK = "spark"
+SPARK_MASTERS = ("spark://", "yarn", "k8s://", "local[")
 
 
 @dataclass(frozen=True)
@@ -104,9 +111,12 @@ def pull_each(
     return tuple(reports), tuple(failed)
 
 
-def build(workspace: Workspace, progress: Progress = quiet, *, publishes: bool = True) -> BuildReport:
+def build(
+    workspace: Workspace, progress: Progress = quiet, *, publishes: bool = True, engine: str = DUCKDB
+) -> BuildReport:
     """Stage what landed, rebuild all tables, check them, and publish.
 
+    ``engine`` is DuckDB or a Spark master, which then makes the tables; staging and all else is done here.
     What could not be pulled is told in marts.tracking_health. Raises SourcesFailed where a journey
     names a source that failed before anything of it landed.
     """
@@ -116,10 +126,11 @@ def build(workspace: Workspace, progress: Progress = quiet, *, publishes: bool =
     failed = failed_sources(workspace)
     refuse_unknown_journeys(workspace, failed)
     config = world_config(workspace)
-    with _warehouse(workspace) as connection:
+    # a cluster that cannot be reached is told before anything changes
+    with _engine(workspace, engine, progress) as build_on_engine, _warehouse(workspace) as connection:
         mark_built(connection, None)
         staged = stage_days(connection, workspace, progress)
-        build_tables(connection, config, progress)
+        build_on_engine(connection, config, progress)
         use_frozen(connection, workspace)
         note_plan(connection, workspace)
         refuse_empty_stages(connection, workspace.journeys)
@@ -212,6 +223,23 @@ def config_hash(workspace: Workspace) -> str:
     """A digest of the config and the journey files."""
     paths = [workspace.config_path, *sorted(workspace.journeys_folder.glob("*.y*ml"))]
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in paths)).hexdigest()[:16]
+
+
+BuildOnEngine = Callable[[duckdb.DuckDBPyConnection, WorldConfig, Progress], None]
+
+
+@contextmanager
+def _engine(workspace: Workspace, engine: str, progress: Progress) -> Iterator[BuildOnEngine]:
+    if engine != DUCKDB:
+        with spark_build(workspace, engine, progress) as spark:
+            yield spark.build_tables
+        return
+
+    def build_here(connection: duckdb.DuckDBPyConnection, config: WorldConfig, progress: Progress) -> None:
+        build_tables(connection, config, progress)
+        keep_only(workspace, None)  # tables that nothing reads any more
+
+    yield build_here
 
 
 @contextmanager

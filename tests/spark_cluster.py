@@ -12,8 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-_READY = re.compile(r"Starting Spark master at (spark://\S+)|Successfully registered with master")
-# Java 17 on a small machine
+# of a busy machine
 _START_SECONDS = 60
 
 
@@ -35,12 +34,13 @@ class SparkCluster:
 def spark_cluster(
     folder: Path, *, workers: int = 2, cores: int = 1, memory: str = "1g"
 ) -> Iterator[SparkCluster]:
-    """A master and ``workers`` on 127.0.0.1 with ``cores`` and ``memory`` each; their logs go to ``folder``."""
+    """A master and ``workers`` on 127.0.0.1 with ``cores`` and ``memory`` each; logs go to ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     host = ["--host", "127.0.0.1", "--port", "0", "--webui-port", "0"]
-    master, url = _start(folder / "master.log", "master.Master", *host)
-    cluster = SparkCluster(url, master)
+    started = []
     try:
+        started.append(_start(folder / "master.log", "master.Master", *host))
+        url = _wait_for(started[0], folder / "master.log", r"Starting Spark master at (spark://\S+)")
         for number in range(workers):
             options = [
                 "--cores",
@@ -50,17 +50,18 @@ def spark_cluster(
                 "--work-dir",
                 str(folder / f"worker{number}"),
             ]
-            worker, _ = _start(folder / f"worker{number}.log", "worker.Worker", *host, *options, url)
-            cluster.workers.append(worker)
-        yield cluster
+            started.append(_start(folder / f"worker{number}.log", "worker.Worker", *host, *options, url))
+        for number, worker in enumerate(started[1:]):
+            _wait_for(worker, folder / f"worker{number}.log", "Successfully registered with (master)")
+        yield SparkCluster(url, started[0], started[1:])
     finally:
-        for process in (*cluster.workers, master):
+        for process in started:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
 
 
-def _start(log: Path, main: str, *arguments: str) -> tuple[subprocess.Popen[bytes], str]:
+def _start(log: Path, main: str, *arguments: str) -> subprocess.Popen[bytes]:
     import pyspark
 
     home = Path(pyspark.__file__).parent
@@ -68,22 +69,22 @@ def _start(log: Path, main: str, *arguments: str) -> tuple[subprocess.Popen[byte
     environment = {
         **os.environ,
         "SPARK_HOME": str(home),
-        "SPARK_DAEMON_MEMORY": "256m",
         "SPARK_LOCAL_IP": "127.0.0.1",
+        "SPARK_DAEMON_MEMORY": "256m",
+        "SPARK_DAEMON_JAVA_OPTS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
     }
     with log.open("wb") as out:
         # a group of its own, so that a worker goes with its executors
-        process = subprocess.Popen(
+        return subprocess.Popen(
             command, stdout=out, stderr=subprocess.STDOUT, env=environment, start_new_session=True
         )
+
+
+def _wait_for(process: subprocess.Popen[bytes], log: Path, pattern: str) -> str:
     deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline:
-        found = _READY.search(log.read_text("utf-8", errors="replace"))
+    while time.monotonic() < deadline and process.poll() is None:
+        found = re.search(pattern, log.read_text("utf-8", errors="replace"))
         if found:
-            return process, found[1] or ""
-        if process.poll() is not None:
-            break
+            return found[1]
         time.sleep(0.1)
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-    raise RuntimeError(f"{main} did not start:\n{log.read_text('utf-8', errors='replace')[-2000:]}")
+    raise RuntimeError(f"{log.stem} did not start:\n{log.read_text('utf-8', errors='replace')[-2000:]}")
