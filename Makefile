@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO ?= demo
 
-.PHONY: demo test test-slow bench bench-detection bench-detection-events lint lock clean
+.PHONY: demo test test-slow bench bench-detection bench-detection-events bench-spark lint lock clean
 
 .venv/installed: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it with make PYTHON=python3.12")'
@@ -18,7 +18,13 @@ demo: .venv/installed ## generate a shop with planted pain points, find them, dr
 test: .venv/installed lint ## everything but what needs minutes or big parts
 	$(BIN)/pytest -m "not slow" -n 2 --dist loadfile
 
-test-slow: .venv/installed ## what `make test` leaves out
+# Apart from the rest: it is 450 MB, and only tests that are slow anyway ask for it.
+.venv/spark-installed: requirements-spark.lock .venv/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --require-hashes \
+		-r requirements-spark.lock
+	touch $@
+
+test-slow: .venv/installed .venv/spark-installed ## what `make test` leaves out
 	$(BIN)/pytest -m slow -n 2 --dist loadfile
 
 # The contenders have a venv of their own: retentioneering pins what we do not.
@@ -39,6 +45,9 @@ bench-detection: .venv/installed ## score the detector on worlds with planted pa
 bench-detection-events: .venv/installed ## the same from vendors' files through the whole program; minutes a world
 	$(BIN)/python tests/detection/event_run.py $(BENCH)
 
+bench-spark: .venv/installed .venv/spark-installed ## rows per second of a build on Spark, one worker and two
+	$(BIN)/python tests/bench/spark_scaling.py --data bench-data/spark $(BENCH)
+
 lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -49,6 +58,8 @@ lock: ## resolve the dependencies anew
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-annotate --no-header --upgrade -o requirements.lock
+	echo 'pyspark>=4.3,<4.4' | $(BIN)/uv pip compile - --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-annotate --no-header --upgrade -o requirements-spark.lock
 
 clean:
 	rm -rf .venv .venv-bench bench-data demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
