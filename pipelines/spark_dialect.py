@@ -11,6 +11,7 @@ from functools import cache
 
 from sqlglot import ErrorLevel, exp, parse_one
 from sqlglot.dialects.duckdb import DuckDB
+from sqlglot.errors import UnsupportedError
 from sqlglot.parsers.duckdb import DuckDBParser
 
 from pipelines.spark_functions import SPARK_FUNCTIONS
@@ -190,6 +191,19 @@ def _select(node: exp.Select) -> exp.Expr:
     return node
 
 
+def _join(node: exp.Join) -> exp.Expr:
+    """sqlglot writes an ASOF join as it reads it; Spark would take the word for a name."""
+    if node.method:
+        raise UnsupportedError(f"Spark has no {node.method.upper()} join")
+    return node
+
+
+def _star(node: exp.Star) -> exp.Expr:
+    if node.args.get("replace") or node.args.get("rename"):
+        raise UnsupportedError("Spark's * has EXCLUDE alone; name the column that is replaced")
+    return node
+
+
 _RULES: Mapping[type[exp.Expr], Callable[..., exp.Expr]] = {
     exp.Table: _table,
     exp.Anonymous: _macro,
@@ -204,4 +218,6 @@ _RULES: Mapping[type[exp.Expr], Callable[..., exp.Expr]] = {
     exp.ArraySort: _sorted,
     exp.ArrayDistinct: _distinct,
     exp.Select: _select,
+    exp.Join: _join,
+    exp.Star: _star,
 }

@@ -10,9 +10,9 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.config_tables import WorldConfig, write_days
+from pipelines.engine_settings import EngineSettings
 from pipelines.frozen_marts import FROZEN
 from pipelines.journey_tables import build_tables
-from pipelines.engine_settings import EngineSettings
 from pipelines.spark_dialect import view_name
 from pipelines.spark_store import SparkStore
 from pipelines.sql_models import AnyModel, ComputedModel, in_order, make_model, replace_model

@@ -55,9 +55,13 @@ def _with(parts: dict[str, exp.Expr], known: list[str], made: set[str], query: e
             wanted.add(each)
             asked |= _names(parts[each])
     result = query.copy()
-    for each in known:
-        if each in wanted:
-            result = result.with_(each, as_=parts[each].copy(), copy=False)
+    if wanted:
+        clause = [
+            exp.CTE(this=parts[each].copy(), alias=exp.TableAlias(this=exp.to_identifier(each)))
+            for each in known
+            if each in wanted
+        ]
+        result.set("with_", exp.With(expressions=clause))
     return result
 
 

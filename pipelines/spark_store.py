@@ -13,7 +13,7 @@ from pipelines.workspace import Workspace
 
 @dataclass(frozen=True)
 class SparkStore:
-    """``build`` holds the tables of one build; ``root`` is the workspace, ``far_root`` the same for workers."""
+    """``build`` holds the tables of one build; ``far_root`` is ``root``, the workspace, as workers see it."""
 
     root: Path
     far_root: str

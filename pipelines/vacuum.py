@@ -12,6 +12,7 @@ from pipelines.finding_store import built_recipe
 from pipelines.lake_sweep import landed_sources
 from pipelines.retention import apply_retention, plan_retention
 from pipelines.retention_ledger import read_retention
+from pipelines.spark_store import keep_only, spark_folder
 from pipelines.sql_models import Progress
 from pipelines.warehouse import open_warehouse
 from pipelines.warehouse_state import keep_state_only
@@ -50,12 +51,14 @@ def vacuum(workspace: Workspace, *, dry_run: bool, progress: Progress) -> Vacuum
     ]
     if workspace.warehouse.exists():
         size = _size(workspace.warehouse)
+        size += _size(spark_folder(workspace))
         waste.append(Waste("tables that the next build makes anew", workspace.warehouse.name, size))
     if dry_run:
         return VacuumReport(True, tuple(waste), words, sum(each.bytes for each in waste))
     for each in waste[: len(waste) - workspace.warehouse.exists()]:
         _remove(workspace.root / each.path)
     keep_state_only(workspace.warehouse)
+    keep_only(workspace, None)
     return VacuumReport(False, tuple(waste), words, max(before - _size(workspace.root), 0))
 
 
