@@ -12,7 +12,13 @@ import duckdb
 from pipelines.config_tables import WorldConfig, write_config
 from pipelines.errors import SparkFailed
 from pipelines.journey_tables import models_of
-from pipelines.spark_exchange import send_small_tables, show_staged_files, table_types, take_back
+from pipelines.spark_exchange import (
+    send_small_tables,
+    show_staged_files,
+    staged_files,
+    table_types,
+    take_back,
+)
 from pipelines.spark_models import SparkModels
 from pipelines.spark_session import INTACT, first_line, spark_session, within
 from pipelines.spark_store import SparkStore, keep_only, new_store
@@ -40,9 +46,10 @@ class SparkBuild:
         models = models_of(config)
         types = table_types(config)
         send_small_tables(connection, self._session, self._store)
-        show_staged_files(connection, self._session, self._store)
-        size = connection.execute("select coalesce(sum(bytes), 0) from lake.staged_files").fetchall()[0][0]
-        making = SparkModels(self._session, self._store, 1 + int(size) // _PART_BYTES)
+        files = staged_files(self._workspace)
+        show_staged_files(self._session, self._store, files)
+        size = sum(path.stat().st_size for paths in files.values() for path in paths)
+        making = SparkModels(self._session, self._store, 1 + size // _PART_BYTES)
         progress(f"building {len(models)} tables on Spark")
         making.make_all(models, progress)
         progress("checking them")

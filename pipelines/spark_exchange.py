@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,8 +17,10 @@ from pipelines.spark_dialect import view_name
 from pipelines.spark_store import SparkStore
 from pipelines.sql_models import AnyModel, ComputedModel, in_order, make_model, replace_model
 from pipelines.staged_schema import RECORDING, STAGED_EVENT, SURVEY_ANSWER, empty_lake
+from pipelines.staging_day import STAGINGS
 from pipelines.vendor_reports import empty_reports
 from pipelines.warehouse import literal, open_warehouse, quoted
+from pipelines.workspace import Workspace
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -32,6 +34,8 @@ _SPARK_TYPES = {
     pa.float64(): "double",
 }
 
+StagedFiles = Mapping[str, Sequence[Path]]
+"""Gathered table of schema ``lake`` -> the staged Parquet files behind it."""
 Types = Mapping[str, Mapping[str, str]]
 """Table ``schema.name`` -> column -> DuckDB's type."""
 
@@ -54,21 +58,22 @@ def send_small_tables(
         session.read.parquet(store.far(path)).createOrReplaceTempView(view_name(f"{schema}.{name}"))
 
 
-def show_staged_files(
-    connection: duckdb.DuckDBPyConnection, session: SparkSession, store: SparkStore
-) -> None:
+def staged_files(workspace: Workspace) -> StagedFiles:
+    """The files that staging left for each gathered table; it has dropped all others."""
+    found: dict[str, list[Path]] = {staging.gathered: [] for staging in STAGINGS}
+    for name, source in workspace.settings.sources.items():
+        for staging in (each for each in STAGINGS if each.kind == source.kind):
+            found[staging.gathered] += sorted((workspace.staged / name).glob(f"{staging.dataset}-*.parquet"))
+    return found
+
+
+def show_staged_files(session: SparkSession, store: SparkStore, files: StagedFiles) -> None:
     """Show the staged days to the session: it reads their Parquet itself."""
     for table, schema in _STAGED.items():
         columns = ", ".join(f"{quoted_in_spark(field.name)} {_SPARK_TYPES[field.type]}" for field in schema)
-        paths = connection.execute(
-            "select path from lake.staged_files where table_name = ?", [table]
-        ).fetchall()
+        paths = [store.far(path) for path in files[table]]
         reader = session.read.schema(columns)
-        rows = (
-            reader.parquet(*(store.far(Path(path)) for (path,) in paths))
-            if paths
-            else session.createDataFrame([], columns)
-        )
+        rows = reader.parquet(*paths) if paths else session.createDataFrame([], columns)
         rows.createOrReplaceTempView(view_name(f"lake.{table}"))
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 
 from connectors.manifest import Manifest
 from pipelines.config_tables import landed_day, write_days
@@ -25,8 +24,6 @@ from pipelines.staging_day import STAGINGS, DayToStage, Staging, file_list, is_s
 from pipelines.vendor_reports import gather_reports
 from pipelines.warehouse import quoted, replace_table
 from pipelines.workspace import Workspace
-
-STAGED_FILE = pa.schema([("table_name", pa.string()), ("path", pa.string()), ("bytes", pa.int64())])
 
 
 def stage_days(connection: duckdb.DuckDBPyConnection, workspace: Workspace, progress: Progress) -> int:
@@ -76,7 +73,6 @@ def stage_days(connection: duckdb.DuckDBPyConnection, workspace: Workspace, prog
     _drop_outdated(workspace, {path for paths in gathered.values() for path in paths})
     for staging in STAGINGS:
         _gather(connection, staging, gathered[staging.gathered])
-    _note_files(connection, gathered)
     write_days(connection, landed_days)
     gather_reports(connection, workspace)
     return len(missing)
@@ -136,16 +132,6 @@ def _gather(connection: duckdb.DuckDBPyConnection, staging: Staging, paths: Iter
             f"from read_parquet({file_list(files)}, union_by_name = true)"
         )
     connection.execute(f"create or replace view lake.{staging.gathered} as {query}")
-
-
-def _note_files(connection: duckdb.DuckDBPyConnection, gathered: Mapping[str, Sequence[Path]]) -> None:
-    """``lake.staged_files``: the files behind each gathered table, for an engine that reads them itself."""
-    rows = [
-        {"table_name": name, "path": str(path), "bytes": path.stat().st_size}
-        for name, paths in gathered.items()
-        for path in paths
-    ]
-    replace_table(connection, "lake.staged_files", STAGED_FILE, rows)
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, staging: Staging, files: Sequence[Path]) -> str:

@@ -11,7 +11,7 @@ import argparse
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -29,10 +29,9 @@ from pipelines.spark_session import spark_session
 from pipelines.spark_settings import SparkSettings
 from pipelines.spark_store import SparkStore
 from pipelines.staged_schema import empty_lake
-from pipelines.staging import STAGED_FILE
 from pipelines.staging_day import file_list
 from pipelines.vendor_reports import empty_reports
-from pipelines.warehouse import open_warehouse, replace_table
+from pipelines.warehouse import open_warehouse
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from spark_cluster import spark_cluster
@@ -58,12 +57,13 @@ def main() -> None:
         rate = events / seconds[workers]
         print(f"| Spark | {workers} x 1 | {seconds[workers]:.1f} | {rate:,.0f} |", flush=True)
     for threads in (1, 2):
-        events, taken = _timed(whole, lambda connection: build_tables(connection, _CONFIG), threads)
+        events, taken = _timed(whole, lambda connection, _: build_tables(connection, _CONFIG), threads)
         print(f"| DuckDB | {threads} | {taken:.1f} | {events / taken:,.0f} |", flush=True)
     print(f"\nTwo workers do {seconds[1] / seconds[2]:.2f} times the work of one, on {events:,} events.")
 
 
 def _spark_seconds(data: Path, workers: int, memory: str, small: Path, whole: Path) -> tuple[int, float]:
+    """Events and seconds of the whole world on a cluster of its own, which did the small one before."""
     conf = {
         "spark.driver.host": "127.0.0.1",
         "spark.executor.memory": f"{_megabytes(memory) - 384}m",
@@ -74,13 +74,14 @@ def _spark_seconds(data: Path, workers: int, memory: str, small: Path, whole: Pa
         spark_session(cluster.url, SparkSettings(conf=conf)) as session,
     ):
 
-        def on_spark(connection: duckdb.DuckDBPyConnection) -> None:
+        def on_spark(connection: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> None:
             store = SparkStore(data, data.as_uri(), data / "tables")
             shutil.rmtree(store.build, ignore_errors=True)
             store.build.mkdir()
             write_config(connection, _CONFIG)
             send_small_tables(connection, session, store)
-            show_staged_files(connection, session, store)
+            staged = {"staged_events": files, "staged_recordings": [], "staged_surveys": []}
+            show_staged_files(session, store, staged)
             SparkModels(session, store, workers).make_all(models_of(_CONFIG), lambda _: None)
 
         _timed(small, on_spark)
@@ -88,7 +89,7 @@ def _spark_seconds(data: Path, workers: int, memory: str, small: Path, whole: Pa
 
 
 def _timed(
-    folder: Path, build: Callable[[duckdb.DuckDBPyConnection], None], threads: int = 1
+    folder: Path, build: Callable[[duckdb.DuckDBPyConnection, Sequence[Path]], None], threads: int = 1
 ) -> tuple[int, float]:
     """Events of a folder of staged days, and the seconds a build over them takes."""
     with open_warehouse(None, EngineSettings(threads=threads)) as connection:
@@ -97,14 +98,10 @@ def _timed(
         empty_reports(connection)
         connection.execute("drop table lake.staged_events")
         connection.execute(f"create view lake.staged_events as from read_parquet({file_list(files)})")
-        rows = [
-            {"table_name": "staged_events", "path": str(path), "bytes": path.stat().st_size} for path in files
-        ]
-        replace_table(connection, "lake.staged_files", STAGED_FILE, rows)
         write_days(connection, [_landed(path) for path in files])
         events = connection.execute("select count(*) from lake.staged_events").fetchall()[0][0]
         begun = time.monotonic()
-        build(connection)
+        build(connection, files)
         return int(events), time.monotonic() - begun
 
 
