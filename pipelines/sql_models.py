@@ -156,21 +156,17 @@ def replace_model(connection: duckdb.DuckDBPyConnection, name: str, query: str, 
     """Make a table or view ``schema.name`` of a query, also where there is one of the other kind."""
     schema, _, table = name.partition(".")
     target = f"{quoted(schema)}.{quoted(table)}"
-    kind, other, other_type = ("view", "table", "BASE TABLE") if is_view else ("table", "view", "VIEW")
-    replaces = f"create or replace {kind} {target} as {query}"
-    try:
-        connection.execute(replaces)
-    except duckdb.CatalogException:
-        # a file that another version of the program built; the engine replaces only like by like
-        is_other = connection.execute(
-            "select count(*) from information_schema.tables where table_catalog = current_catalog() "
-            "and table_schema = ? and table_name = ? and table_type = ?",
-            [schema, table, other_type],
-        ).fetchall()
-        if not is_other[0][0]:
-            raise
+    kind, other = ("view", "table") if is_view else ("table", "view")
+    # of a file that another version of the program or a build on Spark made; the engine replaces only like by
+    # like. It is asked before: an error would undo what the transaction did so far
+    is_other = connection.execute(
+        f"select 1 from duckdb_{other}s() where database_name = current_database() "
+        f"and schema_name = ? and {other}_name = ?",
+        [schema, table],
+    ).fetchall()
+    if is_other:
         connection.execute(f"drop {other} {target}")
-        connection.execute(replaces)
+    connection.execute(f"create or replace {kind} {target} as {query}")
 
 
 def comment_on(connection: duckdb.DuckDBPyConnection, target: str, model: Model) -> None:

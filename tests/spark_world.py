@@ -45,8 +45,8 @@ wait_seconds = 120
 [engine.spark.conf]
 "spark.driver.host" = "127.0.0.1"
 "spark.executor.memory" = "640m"
-"spark.driver.extraJavaOptions" = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-"spark.executor.extraJavaOptions" = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+"spark.driver.extraJavaOptions" = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC"
+"spark.executor.extraJavaOptions" = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC"
 "spark.sql.codegen.wholeStage" = "false"
 "spark.sql.shuffle.partitions" = "2"
 "spark.locality.wait" = "0s"

@@ -118,6 +118,23 @@ def yesterday(both: tuple[Path, Path], tmp_path: Path) -> Path:
     return Path(shutil.copytree(both[1], tmp_path / "shop"))
 
 
+def test_duckdb_builds_again_what_spark_built(yesterday: Path, both: tuple[Path, Path]) -> None:
+    steps.build(open_workspace(yesterday))
+    here = both[0] / "warehouse.duckdb"
+    reports = (
+        "marts.vendor_funnels",
+        "marts.reconciliation",
+        "marts.tracking_health",
+    )  # not given to this build
+    found = differences(
+        here, yesterday / "warehouse.duckdb", ("intermediate", "marts"), (*reports, "marts.runs")
+    )
+    assert [
+        each for each in found if not each.startswith(("marts.pain", "marts.placebo", "marts.notes"))
+    ] == []
+    assert not (yesterday / "lake" / "_spark").exists()
+
+
 def set_engine(root: Path, line: str) -> None:
     config = root / "painpoints.toml"
     text = config.read_text("utf-8").replace("[engine.spark]\nwait_seconds = 120", f"[engine.spark]\n{line}")

@@ -21,7 +21,7 @@ from pipelines.spark_dialect import parse_model, to_spark
 from pipelines.spark_functions import SPARK_FUNCTIONS
 from pipelines.spark_recursion import renamed, split_recursion
 from pipelines.spark_session import first_line
-from pipelines.sql_models import ComputedModel, GeneratedModel, read_models
+from pipelines.sql_models import ComputedModel, GeneratedModel, read_models, replace_model
 from pipelines.steps import world_config
 from pipelines.workspace import open_workspace
 
@@ -199,3 +199,18 @@ def test_an_engine_nobody_knows_is_a_wrong_option(painpoints: Painpoints, built:
 def test_of_a_failure_in_java_the_first_line_and_the_cause_are_told() -> None:
     trace = "Job aborted.\n\tat a.b(C.scala:1)\nCaused by: java.io.IOException: disk\n\tat d.e(F.java:2)"
     assert first_line(RuntimeError(trace)) == "Job aborted. Caused by: java.io.IOException: disk"
+
+
+def test_a_view_takes_the_place_of_a_table_and_keeps_what_its_transaction_did() -> None:
+    with duckdb.connect() as connection:
+        connection.execute("create schema marts; create table marts.a as select 1 as n")
+        connection.begin()
+        connection.execute("create table marts.before as select 7 as n")
+        replace_model(connection, "marts.a", "select 2 as n", is_view=True)
+        connection.commit()
+        assert connection.execute("select a.n, b.n from marts.a as a, marts.before as b").fetchall() == [
+            (2, 7)
+        ]
+        replace_model(connection, "marts.a", "select 3 as n", is_view=False)
+        replace_model(connection, "marts.a", "select 4 as n", is_view=False)
+        assert connection.execute("from marts.a").fetchall() == [(4,)]
