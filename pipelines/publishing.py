@@ -1,8 +1,13 @@
-"""Publish the marts: a fresh file built aside, checked, and swapped in by one rename."""
+"""Publish the marts: a file made aside and swapped in by one rename.
+
+It is a copy of the last one with what changed written anew, or, where that is much or cannot be told, a fresh
+one: the rows of days that are over are not made again every night.
+"""
 
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -10,7 +15,9 @@ import duckdb
 from pipelines.commits import in_batches
 from pipelines.errors import PainpointsError
 from pipelines.layout_version import LAYOUT
-from pipelines.sql_models import comment_on, read_models
+from pipelines.published_days import state_of_rows
+from pipelines.renewing import changed_days_of, remember_rows, renew_marts
+from pipelines.sql_models import Model, comment_on, read_models
 from pipelines.version import VERSION
 from pipelines.warehouse import literal, quoted
 
@@ -24,7 +31,7 @@ _ABOUT = (
 
 
 def publish(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
-    """Write all marts of the warehouse to ``target``; who has the old file open keeps reading it.
+    """Bring ``target`` to what the marts of the warehouse say; who has the old file open keeps reading it.
 
     Raises PainpointsError when it cannot be written; the old file is then as it was.
     """
@@ -32,7 +39,7 @@ def publish(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
     try:
         for path in (part, part.with_name(part.name + ".wal")):
             path.unlink(missing_ok=True)
-        write_marts(connection, part)
+        _make(connection, target, part)
         with part.open("rb") as file:
             os.fsync(file.fileno())
         os.replace(part, target)
@@ -47,29 +54,35 @@ def publish(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
         ) from error
 
 
+def _make(connection: duckdb.DuckDBPyConnection, target: Path, part: Path) -> None:
+    """Make ``part`` the file that ``target`` is to become."""
+    # rows that retention lets go must leave no bytes behind in a copy
+    state = None if _since(connection) else state_of_rows(connection)
+    days = changed_days_of(connection, target, state) if state and target.exists() else None
+    if state and days is not None:
+        shutil.copyfile(target, part)
+        renew_marts(connection, part, _made(connection), state, days)
+        return
+    write_marts(connection, part)
+    if state:
+        remember_rows(connection, part, state)
+
+
 def write_marts(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     """One self-contained DuckDB file with every mart as a commented table, and its layout in ``about``."""
     connection.execute(f"attach {literal(path)} as published (storage_version {literal(STORAGE_VERSION)})")
     try:
         connection.execute("create schema published.marts")
         since = _since(connection)
-        made = {
-            row[0]
-            for row in connection.execute(
-                "select table_name from information_schema.tables where table_schema = 'marts' "
-                "and table_catalog = current_catalog()"
-            ).fetchall()
-        }
         with in_batches(connection) as done:
-            for model in read_models("marts"):
+            for model in _made(connection):
                 name = model.name.removeprefix("marts.")
-                if name in made:
-                    target = f"published.marts.{quoted(name)}"
-                    rows = f"marts.{quoted(name)}{since.get(model.name, '')}"
-                    connection.execute(f"create table {target} as select * from {rows}")
-                    done()
-                    comment_on(connection, target, model)
-                    done()
+                target = f"published.marts.{quoted(name)}"
+                rows = f"marts.{quoted(name)}{since.get(model.name, '')}"
+                connection.execute(f"create table {target} as select * from {rows}")
+                done()
+                comment_on(connection, target, model)
+                done()
             connection.execute("create schema published.about")
             connection.execute(
                 "create table published.about.layout as select ?::integer as layout, ?::varchar as program",
@@ -80,6 +93,18 @@ def write_marts(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         connection.execute("checkpoint published")
     finally:
         connection.execute("detach published")
+
+
+def _made(connection: duckdb.DuckDBPyConnection) -> list[Model]:
+    """The marts that the warehouse has."""
+    made = {
+        row[0]
+        for row in connection.execute(
+            "select table_name from information_schema.tables where table_schema = 'marts' "
+            "and table_catalog = current_catalog()"
+        ).fetchall()
+    }
+    return [model for model in read_models("marts") if model.name.removeprefix("marts.") in made]
 
 
 def _since(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:

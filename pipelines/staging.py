@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from connectors.manifest import Manifest
 from pipelines.config_tables import landed_day, write_days
@@ -73,6 +74,8 @@ def stage_days(connection: duckdb.DuckDBPyConnection, workspace: Workspace, prog
     _drop_outdated(workspace, {path for paths in gathered.values() for path in paths})
     for staging in STAGINGS:
         _gather(connection, staging, gathered[staging.gathered])
+    files = [{"file": str(path)} for path in gathered["staged_events"]]
+    replace_table(connection, "lake.staged_files", pa.schema([("file", pa.string())]), files)
     write_days(connection, landed_days)
     gather_reports(connection, workspace)
     return len(missing)

@@ -1,0 +1,97 @@
+"""Bring a copy of the published file up to date: rows of changed days, and the other marts whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import duckdb
+import sqlglot
+from sqlglot import exp
+
+from pipelines.commits import in_batches
+from pipelines.published_days import DAY_US, ROW_TIMES, PublishedState, changed_days, write_state
+from pipelines.sql_models import Model, comment_on
+from pipelines.warehouse import literal, quoted
+
+
+def changed_days_of(
+    connection: duckdb.DuckDBPyConnection, target: Path, state: PublishedState
+) -> Mapping[str, Sequence[int]] | None:
+    """The UTC days of each mart of rows to write anew in ``target``; None where all is."""
+    try:
+        connection.execute(f"attach {literal(target)} as published (read_only)")
+    except duckdb.Error:  # damaged, or of a program that this one does not know
+        return None
+    try:
+        return changed_days(connection, state, target.stat().st_size)
+    except duckdb.Error:
+        return None
+    finally:
+        connection.execute("detach published")
+
+
+def renew_marts(
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    marts: Sequence[Model],
+    state: PublishedState,
+    days: Mapping[str, Sequence[int]],
+) -> None:
+    """Make the published file at ``path`` say what ``marts`` of the warehouse say; ``days`` are UTC days."""
+    connection.execute(f"attach {literal(path)} as published")
+    try:
+        with in_batches(connection) as done:
+            for model in marts:
+                name = model.name.removeprefix("marts.")
+                target = f"published.marts.{quoted(name)}"
+                if name not in ROW_TIMES:
+                    connection.execute(f"create or replace table {target} as select * from {model.name}")
+                    comment_on(connection, target, model)
+                elif days[name]:
+                    _renew_rows(connection, target, model, ROW_TIMES[name], days[name])
+                done()
+            ((size_bytes, renewals),) = connection.execute(
+                "select bytes, renewals from published.about.written"
+            ).fetchall()
+            write_state(connection, state, size_bytes, renewals + 1)
+        connection.execute("checkpoint published")
+    finally:
+        connection.execute("detach published")
+
+
+def remember_rows(connection: duckdb.DuckDBPyConnection, path: Path, state: PublishedState) -> None:
+    """Write into a file that is new which rows it holds."""
+    size_bytes = path.stat().st_size
+    connection.execute(f"attach {literal(path)} as published")
+    try:
+        with in_batches(connection):
+            write_state(connection, state, size_bytes, 0)
+        connection.execute("checkpoint published")
+    finally:
+        connection.execute("detach published")
+
+
+def _renew_rows(
+    connection: duckdb.DuckDBPyConnection, target: str, model: Model, time: str, days: Sequence[int]
+) -> None:
+    is_of_them = f"epoch_us({quoted(time)}) // {DAY_US} in (select unnest(?))"
+    connection.execute(f"delete from {target} where {is_of_them}", [days])
+    connection.execute(
+        f"insert into {target} select * from ({_rows_within(model, days)}) where {is_of_them}", [days]
+    )
+
+
+def _rows_within(model: Model, days: Sequence[int]) -> str:
+    """The SQL of a mart of rows; of events only those between the first and the last of the days.
+
+    The others are made of integers at hand; events are read from staged files, which need not be read whole.
+    """
+    if model.name != "marts.events":
+        return f"select * from {model.name}"
+    query = sqlglot.parse_one(model.sql, read="duckdb")
+    assert isinstance(query, exp.Select)
+    moment = exp.column("event_us", "e")
+    first, after = (exp.Literal.number(day * DAY_US) for day in (days[0], days[-1] + 1))
+    within = query.where(exp.GTE(this=moment, expression=first), exp.LT(this=moment.copy(), expression=after))
+    return within.sql("duckdb")

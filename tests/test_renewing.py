@@ -1,0 +1,208 @@
+"""A published file that is brought up to date says what a fresh one would, whatever landed since."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+from conftest import CRM_CONFIG, CRM_HEADER, SHOP_JOURNEY, make_workspace
+
+from pipelines import publishing, steps
+from pipelines.engine_settings import EngineSettings
+from pipelines.sql_models import SQL_FOLDER
+from pipelines.warehouse import literal, open_warehouse
+from pipelines.workspace import open_workspace
+
+FIRST = date(2026, 3, 1)
+CONFIG = CRM_CONFIG.replace("exports/crm*.csv", "exports/*.csv").replace(
+    'user_id = "who", device = "device"', 'user_id = "who", device_id = "machine", device = "device"'
+)
+HEADER = CRM_HEADER.replace("device", "machine,device")
+
+
+@pytest.fixture
+def renewals(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, list[int]]]:
+    """The days written anew, publish by publish; a file that is written whole is not among them."""
+    seen: list[dict[str, list[int]]] = []
+    renew = publishing.renew_marts
+
+    def spied(*arguments: object) -> None:
+        seen.append(arguments[-1])  # type: ignore[arg-type]
+        renew(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(publishing, "renew_marts", spied)
+    return seen
+
+
+class Shop:
+    """A shop whose log is a file a day; some of its visitors log in, on machines of their own."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        self.folder = make_workspace(folder, config=CONFIG, journey=SHOP_JOURNEY, lines=[])
+        (folder / "exports" / "crm.csv").unlink()
+        self.chance = random.Random(seed)
+        self.days: dict[date, list[str]] = {}
+
+    def add_day(self, day: date, visitors: int = 20) -> None:
+        self.days[day] = [line for number in range(visitors) for line in self._visit(day, number)]
+        self._write(day)
+
+    def change(self, day: date, changed: Callable[[list[str]], list[str]]) -> None:
+        self.days[day] = changed(self.days[day])
+        self._write(day)
+
+    def _visit(self, day: date, number: int) -> list[str]:
+        machine = f"m{self.chance.randrange(2000)}"
+        who = f"u{machine}" if self.chance.random() < 0.3 else ""
+        kind = self.chance.choice(["mobile", "desktop"])
+        hour = self.chance.randrange(24)  # some are of another UTC day than their file
+        steps_ = ["visit", "cart", "buy"][: self.chance.randint(1, 3)]
+        return [
+            f"{day} {hour:02d}:{number % 60:02d}:{10 * place:02d},{step},{who},{machine},{kind},"
+            + ("20.5" if step == "buy" else "")
+            for place, step in enumerate(steps_)
+        ]
+
+    def _write(self, day: date) -> None:
+        path = self.folder / "exports" / f"{day}.csv"
+        path.write_text("\n".join([HEADER, *self.days[day]]) + "\n", "utf-8")
+
+    def publish(self) -> Path:
+        workspace = open_workspace(self.folder)
+        steps.pull(workspace)
+        steps.build(workspace)
+        return workspace.published
+
+
+def assert_as_a_fresh_one(shop: Shop) -> None:
+    """Every table, row and comment of the published file is that of one written whole."""
+    workspace = open_workspace(shop.folder)
+    fresh = shop.folder / "fresh.duckdb"
+    fresh.unlink(missing_ok=True)
+    with open_warehouse(workspace.warehouse, workspace.settings.engine) as connection:
+        publishing.write_marts(connection, fresh)
+    with duckdb.connect() as db:
+        db.execute(f"attach {literal(workspace.published)} as kept (read_only)")
+        db.execute(f"attach {literal(fresh)} as fresh (read_only)")
+        described = (
+            "select table_name, column_name, data_type, comment from duckdb_columns() "
+            "where database_name = ? and schema_name = 'marts' order by all"
+        )
+        columns = [db.execute(described, [name]).fetchall() for name in ("kept", "fresh")]
+        assert columns[0] == columns[1]
+        for table in sorted({row[0] for row in columns[1]}):
+            for one, other in (("kept", "fresh"), ("fresh", "kept")):
+                query = (
+                    f"select count(*) from (from {one}.marts.{table} except all from {other}.marts.{table})"
+                )
+                assert db.execute(query).fetchall() == [(0,)], (table, one)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_whatever_lands_the_file_is_as_if_written_whole(
+    tmp_path: Path, renewals: list[dict[str, list[int]]], seed: int
+) -> None:
+    shop = Shop(tmp_path / "shop", seed)
+    for number in range(40):
+        shop.add_day(FIRST + timedelta(number), visitors=8)
+    shop.publish()
+    for number in range(40, 43):
+        shop.add_day(FIRST + timedelta(number), visitors=8)
+        late = FIRST + timedelta(shop.chance.randrange(number))
+        what = shop.chance.choice(["more", "fewer", "other", "nothing"])
+        if what == "more":
+            shop.change(late, lambda lines: [*lines, lines[-1].replace(":00,", ":50,")])
+        elif what == "fewer":
+            shop.change(late, lambda lines: lines[:-1])
+        elif what == "other":
+            shop.change(late, lambda lines: [lines[0].replace("mobile", "tablet"), *lines[1:]])
+        shop.publish()
+        assert_as_a_fresh_one(shop)
+    assert len(renewals) == 3
+    assert all(0 < len(days["events"]) < 10 for days in renewals), "no more than what landed was written"
+
+
+def test_a_person_known_later_is_renewed_on_all_their_days(
+    tmp_path: Path, renewals: list[dict[str, list[int]]]
+) -> None:
+    shop = Shop(tmp_path / "shop", 3)
+    for number in range(20):
+        shop.add_day(FIRST + timedelta(number))
+    shop.change(FIRST + timedelta(2), lambda lines: [*lines, "2026-03-03 10:00:00,visit,,stray,mobile,"])
+    shop.publish()
+    shop.change(FIRST + timedelta(19), lambda lines: [*lines, "2026-03-20 10:00:00,visit,ann,stray,mobile,"])
+    shop.publish()
+    assert_as_a_fresh_one(shop)
+    epoch = date(1970, 1, 1)
+    written = [epoch + timedelta(each) for each in renewals[0]["events"]]
+    assert FIRST + timedelta(2) in written
+    assert FIRST + timedelta(19) in written
+    assert len(written) <= 5
+
+
+def test_a_night_that_brings_nothing_writes_no_rows(
+    tmp_path: Path, renewals: list[dict[str, list[int]]]
+) -> None:
+    shop = Shop(tmp_path / "shop", 4)
+    for number in range(5):
+        shop.add_day(FIRST + timedelta(number))
+    shop.publish()
+    shop.publish()
+    assert renewals == [{"events": [], "sessions": [], "attempts": [], "stage_visits": []}]
+    assert_as_a_fresh_one(shop)
+
+
+def test_days_that_go_leave_no_bytes_behind(tmp_path: Path, renewals: list[dict[str, list[int]]]) -> None:
+    shop = Shop(tmp_path / "shop", 5)
+    for number in range(12):
+        shop.add_day(FIRST + timedelta(number))
+    shop.change(FIRST, lambda _: [f"{FIRST} 12:00:00,visit,remember-me-not,,mobile,"])
+    published = shop.publish()
+    assert b"remember-me-not" in published.read_bytes()
+    shop.change(FIRST, lambda _: [])
+    shop.publish()
+    assert renewals == []
+    assert b"remember-me-not" not in published.read_bytes()
+    assert_as_a_fresh_one(shop)
+
+
+def test_another_zone_writes_the_file_whole(tmp_path: Path, renewals: list[dict[str, list[int]]]) -> None:
+    shop = Shop(tmp_path / "shop", 6)
+    for number in range(5):
+        shop.add_day(FIRST + timedelta(number))
+    shop.publish()
+    (shop.folder / "painpoints.toml").write_text(CONFIG.replace("Europe/Madrid", "Asia/Tokyo"), "utf-8")
+    shop.publish()
+    assert renewals == []
+    assert_as_a_fresh_one(shop)
+
+
+def test_a_file_that_is_damaged_is_written_whole(
+    tmp_path: Path, renewals: list[dict[str, list[int]]]
+) -> None:
+    shop = Shop(tmp_path / "shop", 7)
+    shop.add_day(FIRST)
+    published = shop.publish()
+    published.write_bytes(published.read_bytes()[: published.stat().st_size // 2])
+    shop.publish()
+    assert renewals == []
+    assert_as_a_fresh_one(shop)
+
+
+def test_money_added_up_in_another_order_is_no_change() -> None:
+    with open_warehouse(None, EngineSettings()) as db:
+        query = (SQL_FOLDER / "published_days" / "sessions.sql").read_text("utf-8")
+        found = set()
+        for total in (0.1 + 0.2 + 0.3, 0.3 + 0.2 + 0.1):
+            db.execute(
+                "create or replace table marts.sessions as "
+                "select timestamp '2026-03-01 10:00:00' as started_at, ?::double as value",
+                [total],
+            )
+            found |= set(db.execute(query).fetchall())
+    assert 0.1 + 0.2 + 0.3 != 0.3 + 0.2 + 0.1
+    assert len(found) == 1
