@@ -202,7 +202,7 @@ def test_an_open_funnel_counts_whoever_does_a_step(
     assert [step.reached for step in found.steps] == oracle.count(events, funnel, at_us(99)).reached
 
 
-@settings(max_examples=120)
+@settings(max_examples=200)
 @given(rows=CROWDS, funnel=funnels(), seed=st.randoms(use_true_random=False), shift=st.integers(1, 10**9))
 def test_counts_never_rise_and_drill_downs_trends_and_groups_add_up(
     db: duckdb.DuckDBPyConnection,

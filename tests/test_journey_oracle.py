@@ -46,7 +46,7 @@ from journey_oracle import (
 TIMEZONE = "Europe/Madrid"
 CURRENCY = "EUR"
 INACTIVITY = 1800
-EXAMPLES = int(os.environ.get("JOURNEY_ORACLE_EXAMPLES", "4"))  # worlds per variant
+EXAMPLES = int(os.environ.get("JOURNEY_ORACLE_EXAMPLES", "6"))  # worlds per variant
 
 Row = dict[str, Any]
 Tables = dict[str, pd.DataFrame]
