@@ -14,6 +14,7 @@ import duckdb
 
 from pipelines.commits import in_batches
 from pipelines.errors import PainpointsError
+from pipelines.exhausted import machine_exhausted
 from pipelines.layout_version import LAYOUT
 from pipelines.published_days import state_of_rows
 from pipelines.renewing import changed_days_of, remember_rows, renew_marts
@@ -46,11 +47,13 @@ def publish(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
     except (OSError, duckdb.IOException, duckdb.OutOfMemoryException) as error:
         for path in (part, part.with_name(part.name + ".wal")):
             path.unlink(missing_ok=True)  # half a file only takes the room that is missing
-        if isinstance(error, duckdb.OutOfMemoryException):
-            raise
+        exhausted = machine_exhausted(error, str(target)) if isinstance(error, duckdb.Error) else None
+        if exhausted is not None:
+            raise exhausted from error
         raise PainpointsError(
-            f"{target}: cannot be written ({error}). Free disk space or correct the permissions of "
-            f"{target.parent}, then run again; what was published before is as it was"
+            f"{target}: cannot be written ({error}). Free disk space, correct the permissions of "
+            f"{target.parent} or bring back the file that is named, then run again; what was published "
+            "before is as it was"
         ) from error
 
 
