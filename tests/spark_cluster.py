@@ -24,6 +24,19 @@ class SparkCluster:
     master: subprocess.Popen[bytes]
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
+    def cpu_seconds(self) -> float:
+        """Seconds of processor time that the workers and what they run have taken so far (Linux)."""
+        groups = {str(worker.pid) for worker in self.workers}
+        ticks = 0
+        for path in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                fields = path.read_text().rpartition(") ")[2].split()
+            except OSError:  # it has ended
+                continue
+            if fields[2] in groups:  # its process group
+                ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
     def kill_worker(self, number: int) -> None:
         """Kill a worker and what it runs, as a machine that goes down does."""
         os.killpg(self.workers[number].pid, signal.SIGKILL)

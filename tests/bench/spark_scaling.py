@@ -8,10 +8,12 @@ start. DuckDB's time on the same files, with as many threads, stands beside it.
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -34,7 +36,7 @@ from pipelines.vendor_reports import empty_reports
 from pipelines.warehouse import open_warehouse
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from spark_cluster import spark_cluster
+from spark_cluster import SparkCluster, spark_cluster
 
 _CONFIG = world_config(("session", "user"))
 
@@ -50,24 +52,44 @@ def main() -> None:
     data.mkdir(parents=True, exist_ok=True)
     world = make_world(data, int(asked.events), asked.days, seed=1)
     small, whole = make_share(world, 0.02), world / "events"
-    print("| engine | cores | seconds | events per second |\n|---|---|---|---|")
-    seconds = {}
+    print("| engine | cores | seconds | events per second | CPU seconds of workers | beyond a small build |")
+    print("|---|---|---|---|---|---|", flush=True)
+    taken = {}
     for workers in (1, 2):
-        events, seconds[workers] = _spark_seconds(data, workers, asked.memory, small, whole)
-        rate = events / seconds[workers]
-        print(f"| Spark | {workers} x 1 | {seconds[workers]:.1f} | {rate:,.0f} |", flush=True)
+        few, many = _spark_seconds(data, workers, asked.memory, small, whole)
+        taken[workers] = many.seconds
+        # a build of next to nothing takes its time, too: what it takes with each further event
+        further = (many.events - few.events) / max(many.seconds - few.seconds, 1e-9)
+        of_core = (many.events - few.events) / max(many.cpu_seconds - few.cpu_seconds, 1e-9)
+        print(
+            f"| Spark | {workers} x 1 | {many.seconds:.1f} | {many.events / many.seconds:,.0f} "
+            f"| {many.cpu_seconds:.1f} | {further:,.0f} a second, {of_core:,.0f} a CPU second |",
+            flush=True,
+        )
     for threads in (1, 2):
-        events, taken = _timed(whole, lambda connection, _: build_tables(connection, _CONFIG), threads)
-        print(f"| DuckDB | {threads} | {taken:.1f} | {events / taken:,.0f} |", flush=True)
-    print(f"\nTwo workers do {seconds[1] / seconds[2]:.2f} times the work of one, on {events:,} events.")
+        made = _timed(whole, lambda connection, _: build_tables(connection, _CONFIG), threads=threads)
+        print(
+            f"| DuckDB | {threads} | {made.seconds:.1f} | {made.events / made.seconds:,.0f} | | |", flush=True
+        )
+    print(f"\nTwo workers do {taken[1] / taken[2]:.2f} times the work of one, on {made.events:,} events.")
+    print(f"Load of this machine's {os.cpu_count()} cores in the last 15 minutes: {os.getloadavg()[2]:.1f}.")
 
 
-def _spark_seconds(data: Path, workers: int, memory: str, small: Path, whole: Path) -> tuple[int, float]:
-    """Events and seconds of the whole world on a cluster of its own, which did the small one before."""
+@dataclass(frozen=True)
+class Taken:
+    """What a build took: seconds by the clock, and of the workers' processors."""
+
+    events: int
+    seconds: float
+    cpu_seconds: float
+
+
+def _spark_seconds(data: Path, workers: int, memory: str, small: Path, whole: Path) -> tuple[Taken, Taken]:
+    """What the small and the whole world take on a cluster of its own that is warm."""
     conf = {
         "spark.driver.host": "127.0.0.1",
         "spark.executor.memory": f"{_megabytes(memory) - 384}m",
-        "spark.sql.shuffle.partitions": "8",
+        "spark.sql.shuffle.partitions": "4",
     }
     with (
         spark_cluster(data / "cluster", workers=workers, memory=memory) as cluster,
@@ -85,13 +107,17 @@ def _spark_seconds(data: Path, workers: int, memory: str, small: Path, whole: Pa
             SparkModels(session, store, workers).make_all(models_of(_CONFIG), lambda _: None)
 
         _timed(small, on_spark)
-        return _timed(whole, on_spark)
+        return _timed(small, on_spark, cluster), _timed(whole, on_spark, cluster)
 
 
 def _timed(
-    folder: Path, build: Callable[[duckdb.DuckDBPyConnection, Sequence[Path]], None], threads: int = 1
-) -> tuple[int, float]:
-    """Events of a folder of staged days, and the seconds a build over them takes."""
+    folder: Path,
+    build: Callable[[duckdb.DuckDBPyConnection, Sequence[Path]], None],
+    cluster: SparkCluster | None = None,
+    *,
+    threads: int = 1,
+) -> Taken:
+    """What a build over a folder of staged days takes."""
     with open_warehouse(None, EngineSettings(threads=threads)) as connection:
         files = sorted(folder.glob("*.parquet"))
         empty_lake(connection)
@@ -100,9 +126,10 @@ def _timed(
         connection.execute(f"create view lake.staged_events as from read_parquet({file_list(files)})")
         write_days(connection, [_landed(path) for path in files])
         events = connection.execute("select count(*) from lake.staged_events").fetchall()[0][0]
-        begun = time.monotonic()
+        begun, used = time.monotonic(), cluster.cpu_seconds() if cluster else 0.0
         build(connection, files)
-        return int(events), time.monotonic() - begun
+        cpu_seconds = (cluster.cpu_seconds() if cluster else 0.0) - used
+        return Taken(int(events), time.monotonic() - begun, cpu_seconds)
 
 
 def _landed(path: Path) -> dict[str, object]:
