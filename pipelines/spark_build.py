@@ -37,6 +37,7 @@ class SparkBuild:
 
     def __init__(self, session: SparkSession, workspace: Workspace, store: SparkStore) -> None:
         self._session, self._workspace, self._store = session, workspace, store
+        self.is_taken_back = False
 
     def build_tables(
         self, connection: duckdb.DuckDBPyConnection, config: WorldConfig, progress: Progress
@@ -56,6 +57,7 @@ class SparkBuild:
         making.run_checks()
         progress("reading the marts back")
         take_back(connection, models, self._store, types, making.unshown)
+        self.is_taken_back = True
         keep_only(self._workspace, self._store)
 
 
@@ -66,13 +68,15 @@ def spark_build(workspace: Workspace, engine: str, progress: Progress) -> Iterat
     progress(f"connecting to {engine}")
     with spark_session(engine, settings) as session:
         store = new_store(workspace, settings)
+        build = SparkBuild(session, workspace, store)
         try:
             _refuse_no_worker(session, engine, settings.wait_seconds)
             _refuse_apart(session, store)
-            yield SparkBuild(session, workspace, store)
-        except BaseException:
-            shutil.rmtree(store.build, ignore_errors=True)
-            raise
+            yield build
+        finally:
+            # once DuckDB has views over the tables, they stay, whatever goes wrong later
+            if not build.is_taken_back:
+                shutil.rmtree(store.build, ignore_errors=True)
 
 
 def _refuse_no_worker(session: SparkSession, engine: str, seconds: int) -> None:

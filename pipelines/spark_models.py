@@ -139,21 +139,18 @@ class SparkModels:
 
     def _write(self, name: str, found: DataFrame) -> None:
         far = self._store.far(self._store.table(name))
-        columns = found.columns
         if name == EVENTS:
-            found.selectExpr(
+            placed = found.selectExpr(
                 "*",
                 f"event_us div 86400000000 as {_DAY}",
                 f"pmod(hash(user_number), {self._user_parts}) as {_PART}",
-            ).repartition(self._user_parts, _PART).write.partitionBy(_PART, _DAY).parquet(far)
+            )
+            placed.repartition(self._user_parts, _PART).write.partitionBy(_PART, _DAY).parquet(far)
         else:
             found.write.parquet(far)
-        if any(
-            field.dataType.typeName() in ("struct", "array") and "struct" in field.dataType.simpleString()
-            for field in found.schema.fields
-        ):
+        if "struct<" in found.schema.simpleString().removeprefix("struct<"):
             self._unshown.add(name)
-        self._show(name, self._session.read.schema(found.schema).parquet(far).select(columns))
+        self._show(name, self._session.read.schema(found.schema).parquet(far).select(found.columns))
 
     def _show(self, name: str, found: DataFrame) -> None:
         found.createOrReplaceTempView(view_name(name))
