@@ -38,6 +38,10 @@ _USUAL: Mapping[str, str] = {
     "spark.scheduler.mode": "FAIR",
     "spark.sql.parquet.compression.codec": "zstd",
     "spark.sql.adaptive.enabled": "true",
+    # models are planned side by side and each may send out tables, which are many times their Parquet
+    "spark.driver.memory": "2g",
+    "spark.sql.autoBroadcastJoinThreshold": "1m",
+    "spark.sql.adaptive.autoBroadcastJoinThreshold": "10m",
 }
 
 
