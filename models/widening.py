@@ -35,12 +35,26 @@ def wider_alike(
         rest = wider.leaves & ~found.slice.leaves
         if wider.depth >= found.slice.depth or not rest.any() or (found.slice.leaves & ~wider.leaves).any():
             continue
-        likelihood = _fell_alike(
-            cube, reference, explained, slices, found, Slice(found.slice.conditions, rest)
-        )
-        if likelihood >= FELL_ALIKE and (best is None or likelihood > best[0]):
+        part = Slice(found.slice.conditions, rest)
+        likelihood = _fell_alike(cube, reference, explained, slices, found, part)
+        if likelihood < FELL_ALIKE or (best is not None and likelihood <= best[0]):
+            continue
+        if _every_part_fell(cube, reference, explained, slices, found, part):
             best = likelihood, index
     return None if best is None else best[1]
+
+
+def _every_part_fell(
+    cube: CountCube,
+    reference: Reference,
+    explained: Floats,
+    slices: SliceSet,
+    found: Shortfall,
+    rest: Slice,
+) -> bool:
+    """Whether no slice within the rest surely did as ever: another cause may be at work in a part of it."""
+    within = (each for each in slices.slices if each.leaves.any() and not (each.leaves & ~rest.leaves).any())
+    return all(_fell_alike(cube, reference, explained, slices, found, each) > -FELL_ALIKE for each in within)
 
 
 def _fell_alike(

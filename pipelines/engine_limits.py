@@ -13,6 +13,7 @@ from typing import Any
 from pipelines.engine_settings import AMOUNT, SPILL_FOLDER, EngineSettings
 from pipelines.errors import PainpointsError
 
+_PREFIX = "spill-"
 MEMORY_SHARE = 0.6  # of the machine's; the rest is for Python, other programs and the cache of files
 # where a container's own limit stands: version 2 of control groups, then version 1
 _CONTAINER_LIMITS = ("memory.max", "memory/memory.limit_in_bytes")
@@ -35,7 +36,12 @@ def memory_limit(settings: EngineSettings, workers: int = 1) -> str:
     """DuckDB's limit for one of ``workers`` side by side, as DuckDB reads it."""
     if settings.memory_limit is None:
         return f"{int(machine_memory_bytes() * MEMORY_SHARE / workers / 2**20)}MiB"
-    number, unit = AMOUNT.fullmatch(settings.memory_limit).groups()  # type: ignore[union-attr]  # validated
+    return shared(settings.memory_limit, workers)
+
+
+def shared(amount: str, workers: int) -> str:
+    """What each of ``workers`` gets of an amount such as ``8GB``."""
+    number, unit = AMOUNT.fullmatch(amount).groups()  # type: ignore[union-attr]  # validated
     return f"{float(number) / workers:.3f}{unit}"
 
 
@@ -56,19 +62,17 @@ def engine_config(settings: EngineSettings, spill: Path | None) -> dict[str, Any
 def spill_folder(settings: EngineSettings, path: Path | None) -> Iterator[Path | None]:
     """A folder of this connection's own, gone when it ends: several stage days side by side.
 
-    It lies in ``settings.temp_directory``, else beside the file ``path``; None where there is neither.
-    Raises PainpointsError where it cannot be made.
+    It lies in ``settings.temp_directory``, else beside the file ``path``; None where there is neither. That
+    folder is the workspace's own, and goes when nothing is left in it. Raises PainpointsError where it cannot
+    be made.
     """
     parent = settings.temp_directory or (path.with_name(SPILL_FOLDER) if path else None)
     if parent is None:
         yield None
         return
-    is_own = parent.name == SPILL_FOLDER
-    if is_own and path:  # who opens the file is alone: what lies there is of a run that was killed
-        shutil.rmtree(parent, ignore_errors=True)
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        spill = Path(tempfile.mkdtemp(prefix="painpoints-", dir=parent))
+        spill = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
     except OSError as error:
         raise PainpointsError(
             f"{parent}: no folder can be made there for what does not fit in memory ({error.strerror}). Make "
@@ -78,6 +82,14 @@ def spill_folder(settings: EngineSettings, path: Path | None) -> Iterator[Path |
         yield spill
     finally:
         shutil.rmtree(spill, ignore_errors=True)
-        if is_own:
-            with suppress(OSError):  # others are at work there
-                parent.rmdir()
+        with suppress(OSError):  # others are at work there
+            parent.rmdir()
+
+
+def remove_left_spill(settings: EngineSettings) -> None:
+    """Remove what a run that was killed has spilled; who holds the workspace's lock is alone there."""
+    if settings.temp_directory is not None:
+        for left in settings.temp_directory.glob(f"{_PREFIX}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        with suppress(OSError):
+            settings.temp_directory.rmdir()

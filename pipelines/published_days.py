@@ -15,6 +15,7 @@ from functools import cache
 import duckdb
 
 from pipelines.engine_functions import FUNCTIONS
+from pipelines.layout_version import LAYOUT
 from pipelines.sql_models import SQL_FOLDER, read_model, read_models
 from pipelines.version import VERSION
 from pipelines.warehouse import literal, quoted
@@ -26,6 +27,7 @@ ROW_TIMES: Mapping[str, str] = {
     "attempts": "entered_at",
     "stage_visits": "entered_at",
 }
+TEXT_ROWS = ("recordings", "survey_answers")  # few, and what people wrote
 DAY_US = 86_400_000_000
 MOST_CHANGED = 0.3  # of a table's rows; beyond it a new file is written
 MOST_RENEWALS = 30  # since the file was written whole: what a disk spoils must not be copied for ever
@@ -42,18 +44,21 @@ Digests = dict[str, dict[int, tuple[int, str]]]
 
 @dataclass(frozen=True)
 class PublishedState:
-    """What rows the tables have now: their digests by mart and UTC day, their columns, the staged files."""
+    """What rows the tables have now: their digests by mart and UTC day, and their columns.
+
+    ``files`` are the staged files behind the events, paths by name within the lake's staged files.
+    """
 
     digests: Digests
     columns: Mapping[str, tuple[tuple[str, str], ...]]
-    files: frozenset[str]
+    files: Mapping[str, str]
     program: str
 
 
 def state_of_rows(connection: duckdb.DuckDBPyConnection) -> PublishedState | None:
     """The state of the warehouse's rows; None where it has not all that a digest stands on."""
     try:
-        files = frozenset(row[0] for row in connection.execute("from lake.staged_files").fetchall())
+        files = dict(connection.execute("select file, path from lake.staged_files").fetchall())
         digests = {mart: _digests(connection, mart) for mart in ROW_TIMES}
     except duckdb.CatalogException:
         return None
@@ -112,7 +117,9 @@ def changed_days(
     has_grown = size_bytes - whole_bytes > max((MOST_GROWTH - 1) * whole_bytes, GROWTH_BYTES)
     if program != state.program or has_grown or renewals >= MOST_RENEWALS:
         return None
-    restaged = _days_of_files(connection, state.files - files)
+    if any(_has_lost_rows(connection, mart) for mart in TEXT_ROWS):
+        return None
+    restaged = _days_of_files(connection, [path for name, path in state.files.items() if name not in files])
     found: dict[str, list[int]] = {}
     for mart, now in state.digests.items():
         was = {day: (count, digest) for name, day, count, digest in before if name == mart}
@@ -125,7 +132,7 @@ def changed_days(
         if sum(counts[day] for day in changed) > MOST_CHANGED * sum(counts.values()):
             return None
         found[mart] = sorted(changed)
-    return found
+    return None if _has_lost_events(connection, found["events"]) else found
 
 
 @cache
@@ -133,7 +140,7 @@ def _program() -> str:
     """What decides what rows are made of the same files: the program, its SQL, and the engine's hash."""
     models = [model.sql for model in read_models("intermediate", "marts", "published_days")]
     recipe = hashlib.sha256("\n".join([*FUNCTIONS, *models]).encode()).hexdigest()[:16]
-    return f"painpoints {VERSION} ({recipe}), DuckDB {duckdb.__version__}"
+    return f"painpoints {VERSION} (layout {LAYOUT}, {recipe}), DuckDB {duckdb.__version__}"
 
 
 def _digests(connection: duckdb.DuckDBPyConnection, mart: str) -> dict[int, tuple[int, str]]:
@@ -141,11 +148,27 @@ def _digests(connection: duckdb.DuckDBPyConnection, mart: str) -> dict[int, tupl
     return {day: (count, digest) for day, count, digest in connection.execute(query).fetchall()}
 
 
-def _days_of_files(connection: duckdb.DuckDBPyConnection, files: frozenset[str] | set[str]) -> set[int]:
+def _has_lost_rows(connection: duckdb.DuckDBPyConnection, mart: str) -> bool:
+    """Whether the attached file has a row that the tables have no more: its bytes would stay in a copy."""
+    lost = f"from published.marts.{mart} except all from marts.{mart}"
+    return bool(connection.execute(f"select 1 from ({lost}) limit 1").fetchall())
+
+
+def _has_lost_events(connection: duckdb.DuckDBPyConnection, days: list[int]) -> bool:
+    lost = connection.execute(
+        "select 1 from published.marts.events as p "
+        "left join intermediate.keyed_events as k on key_number(p.event_id) = k.event_number "
+        "where k.event_number is null and epoch_us(p.event_at) // ? in (select unnest(?)) limit 1",
+        [DAY_US, days],
+    )
+    return bool(lost.fetchall())
+
+
+def _days_of_files(connection: duckdb.DuckDBPyConnection, files: list[str]) -> set[int]:
     """The UTC days of which these staged files have events."""
     if not files:
         return set()
     found = connection.execute(
-        "select distinct event_us // ? from read_parquet(?)", [DAY_US, sorted(files)]
+        "select distinct event_us // ? from read_parquet(?)", [DAY_US, files]
     ).fetchall()
     return {row[0] for row in found}

@@ -12,12 +12,19 @@ from pathlib import Path
 
 import duckdb
 
+from connectors.durable_files import sha256_of
 from pipelines.commits import in_batches
 from pipelines.errors import PainpointsError
 from pipelines.exhausted import machine_exhausted
 from pipelines.layout_version import LAYOUT
-from pipelines.published_days import state_of_rows
-from pipelines.renewing import changed_days_of, remember_rows, renew_marts
+from pipelines.published_days import PublishedState, state_of_rows
+from pipelines.renewing import (
+    changed_days_of,
+    remember_file,
+    remember_rows,
+    remembered_file,
+    renew_marts,
+)
 from pipelines.sql_models import Model, comment_on, read_models
 from pipelines.version import VERSION
 from pipelines.warehouse import literal, quoted
@@ -40,16 +47,23 @@ def publish(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
     try:
         for path in (part, part.with_name(part.name + ".wal")):
             path.unlink(missing_ok=True)
-        _make(connection, target, part)
+        state = _make(connection, target, part)
         with part.open("rb") as file:
             os.fsync(file.fileno())
+        digest = sha256_of(part)
+        # what somebody who had it open for writing left behind would be played onto the new file
+        target.with_name(target.name + ".wal").unlink(missing_ok=True)
         os.replace(part, target)
-    except (OSError, duckdb.IOException, duckdb.OutOfMemoryException) as error:
+        if state is not None:
+            remember_file(connection, digest)
+    except (OSError, duckdb.Error) as error:
         for path in (part, part.with_name(part.name + ".wal")):
             path.unlink(missing_ok=True)  # half a file only takes the room that is missing
         exhausted = machine_exhausted(error, str(target)) if isinstance(error, duckdb.Error) else None
         if exhausted is not None:
             raise exhausted from error
+        if isinstance(error, duckdb.Error) and not isinstance(error, duckdb.IOException):
+            raise
         raise PainpointsError(
             f"{target}: cannot be written ({error}). Free disk space, correct the permissions of "
             f"{target.parent} or bring back the file that is named, then run again; what was published "
@@ -57,18 +71,24 @@ def publish(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
         ) from error
 
 
-def _make(connection: duckdb.DuckDBPyConnection, target: Path, part: Path) -> None:
-    """Make ``part`` the file that ``target`` is to become."""
+def _make(connection: duckdb.DuckDBPyConnection, target: Path, part: Path) -> PublishedState | None:
+    """Make ``part`` the file that ``target`` is to become; returns what rows it has, where that is known."""
     # rows that retention lets go must leave no bytes behind in a copy
     state = None if _since(connection) else state_of_rows(connection)
-    days = changed_days_of(connection, target, state) if state and target.exists() else None
+    is_ours = state is not None and target.exists() and sha256_of(target) == remembered_file(connection)
+    days = changed_days_of(connection, target, state) if state and is_ours else None
     if state and days is not None:
-        shutil.copyfile(target, part)
-        renew_marts(connection, part, _made(connection), state, days)
-        return
+        try:
+            shutil.copyfile(target, part)
+            renew_marts(connection, part, _made(connection), state, days)
+            return state
+        except (OSError, duckdb.Error):  # a copy needs more room than a file that is new, for one
+            for path in (part, part.with_name(part.name + ".wal")):
+                path.unlink(missing_ok=True)
     write_marts(connection, part)
     if state:
         remember_rows(connection, part, state)
+    return state
 
 
 def write_marts(connection: duckdb.DuckDBPyConnection, path: Path) -> None:

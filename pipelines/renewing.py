@@ -31,6 +31,22 @@ def changed_days_of(
         connection.execute("detach published")
 
 
+def remember_file(connection: duckdb.DuckDBPyConnection, digest: str) -> None:
+    """Keep in the warehouse the SHA-256 of what was published.
+
+    A file that another hand changed since, or its disk, is no base.
+    """
+    connection.execute("create or replace table state.published_file as select ? as digest", [digest])
+
+
+def remembered_file(connection: duckdb.DuckDBPyConnection) -> str | None:
+    """The SHA-256 of the file that was published last, if this warehouse published it."""
+    try:
+        return str(connection.execute("select digest from state.published_file").fetchall()[0][0])
+    except duckdb.CatalogException:
+        return None
+
+
 def renew_marts(
     connection: duckdb.DuckDBPyConnection,
     path: Path,
@@ -92,6 +108,7 @@ def _rows_within(model: Model, days: Sequence[int]) -> str:
     query = sqlglot.parse_one(model.sql, read="duckdb")
     assert isinstance(query, exp.Select)
     moment = exp.column("event_us", "e")
-    first, after = (exp.Literal.number(day * DAY_US) for day in (days[0], days[-1] + 1))
+    # a day more at both ends: days are cut at zero, and those before 1970 the other way
+    first, after = (exp.Literal.number(day * DAY_US) for day in (days[0] - 1, days[-1] + 2))
     within = query.where(exp.GTE(this=moment, expression=first), exp.LT(this=moment.copy(), expression=after))
     return within.sql("duckdb")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tomllib
 from collections.abc import Mapping
@@ -147,8 +148,11 @@ def read_settings(path: Path) -> Settings:
 
 def _in_workspace(settings: Settings, root: Path) -> Settings:
     """The settings with their folders where they are: what is relative is relative to the workspace."""
-    folder = root / (settings.engine.temp_directory or SPILL_FOLDER)
-    engine = settings.engine.model_copy(update={"temp_directory": folder.absolute()})
+    root = root.absolute()
+    folder, named = root / SPILL_FOLDER, settings.engine.temp_directory
+    if named is not None:  # others may use it too
+        folder = root / named / f"painpoints-{hashlib.sha256(bytes(root)).hexdigest()[:12]}"
+    engine = settings.engine.model_copy(update={"temp_directory": folder})
     return settings.model_copy(update={"engine": engine})
 
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 from connectors.manifest import Manifest
 from pipelines.config_tables import landed_day, write_days
 from pipelines.engine_functions import STAGING_FUNCTIONS
-from pipelines.engine_limits import memory_limit
+from pipelines.engine_limits import memory_limit, shared
 from pipelines.engine_settings import EngineSettings
 from pipelines.errors import NothingLanded
 from pipelines.source_settings import Source
@@ -74,8 +74,12 @@ def stage_days(connection: duckdb.DuckDBPyConnection, workspace: Workspace, prog
     _drop_outdated(workspace, {path for paths in gathered.values() for path in paths})
     for staging in STAGINGS:
         _gather(connection, staging, gathered[staging.gathered])
-    files = [{"file": str(path)} for path in gathered["staged_events"]]
-    replace_table(connection, "lake.staged_files", pa.schema([("file", pa.string())]), files)
+    files = [
+        {"file": str(path.relative_to(workspace.staged)), "path": str(path)}
+        for path in gathered["staged_events"]
+    ]
+    schema = pa.schema([("file", pa.string()), ("path", pa.string())])
+    replace_table(connection, "lake.staged_files", schema, files)
     write_days(connection, landed_days)
     gather_reports(connection, workspace)
     return len(missing)
@@ -89,6 +93,7 @@ def _stage_side_by_side(days: Sequence[DayToStage], engine: EngineSettings, prog
     workers = min(cores, len(days))
     share = engine.model_copy(
         update={"threads": max(1, cores // workers), "memory_limit": memory_limit(engine, workers)}
+        | ({"temp_limit": shared(engine.temp_limit, workers)} if engine.temp_limit else {})
     )
     progress(f"staging {len(days)} days")
     with ThreadPoolExecutor(workers) as pool:

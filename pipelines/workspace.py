@@ -18,6 +18,7 @@ from connectors.landing import SourceLake
 from connectors.patience import Patience
 from models.journey import Journey
 from models.journey_file import JourneyError, read_journeys
+from pipelines.engine_limits import remove_left_spill
 from pipelines.errors import ConfigError, WorkspaceBusy
 from pipelines.exhausted import disk_full
 from pipelines.lake_gate import LakeGate, people_of
@@ -144,9 +145,10 @@ class Workspace:
                 ) from error
             file.truncate(0)
             with suppress(OSError):  # on a full disk nothing can be written, but room can be made
-                file.write(str(os.getpid()))
-                file.flush()
+                os.write(file.fileno(), str(os.getpid()).encode())
             try:
+                with suppress(ConfigError):  # the command says what is wrong with it
+                    remove_left_spill(self.settings.engine)
                 bring_up_to_date(self.root)
                 yield  # closing the file frees the lock, also when the process dies
             except OSError as error:

@@ -99,6 +99,8 @@ def test_what_does_not_fit_in_memory_goes_where_the_config_says(tmp_path: Path) 
     with open_warehouse(None, engine) as db:
         db.execute(WIDE_TABLE.format(1_500_000))
         spilled = [path for path in (folder / "spilled").rglob("*") if path.is_file()]
+        own = {path.relative_to(folder / "spilled").parts[0] for path in spilled}
+        assert [each[:11] for each in own] == ["painpoints-"], "other workspaces use it too"
         assert sum(path.stat().st_size for path in spilled) > 10_000_000
     assert list((folder / "spilled").iterdir()) == []
 
@@ -114,7 +116,7 @@ def test_more_than_may_be_spilled_is_told_with_its_key(tmp_path: Path) -> None:
 
 def test_what_a_killed_run_has_spilled_goes_with_the_next(tmp_path: Path, painpoints: Painpoints) -> None:
     folder = make_workspace(tmp_path / "shop")
-    left = folder / ".spill" / "painpoints-dead"
+    left = folder / ".spill" / "spill-dead"
     left.mkdir(parents=True)
     (left / "duckdb_temp_storage-0.tmp").write_bytes(b"\0" * 1000)
     assert painpoints("run", "--workspace", folder).code == 0

@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from people_world import ANNA, DAYS, NOW, TABLET, write_people
 
-from connectors import forgotten_ledger, landing
+from connectors import forgotten_ledger
 from pipelines import forgetting, forgetting_files, lake_sweep, marks, steps, warehouse_state
 from pipelines.explore import pain_points
 from pipelines.forgetting_files import redacted_sql
@@ -241,7 +241,7 @@ def test_killed_anywhere_the_command_run_again_finishes(
         (warehouse_state, "_copy_state"),
         (forgetting_files, "publish"),
         (forgetting, "write_ledger"),
-        (landing, "replace_json"),  # a day's new part is there, its manifest is not
+        (manifest, "replace_json"),  # a day's new part is there, its manifest is not
         (lake_sweep, "_sweep_staged"),
         (lake_sweep, "write_ledger"),
     ]
@@ -363,8 +363,8 @@ def test_staged_rows_go_as_well_where_retention_let_the_landed_files_go(
 ) -> None:
     for source in shop.settings.sources:
         lake = shop.source_lake(source)
-        for manifest in lake.days().values():
-            assert lake.drop_parts(manifest, landing.PEOPLE_DATASETS) > 0
+        for each in lake.days().values():
+            assert lake.drop_parts(each, manifest.PEOPLE_DATASETS) > 0
     assert painpoints("forget", "customer-anna", "--workspace", shop.root).code == 0
     assert naming(shop.root) == set()
     with shop.locked():
