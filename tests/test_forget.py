@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from people_world import ANNA, DAYS, NOW, TABLET, write_people
 
-from connectors import forgotten_ledger
+from connectors import forgotten_ledger, manifest
 from pipelines import forgetting, forgetting_files, lake_sweep, marks, steps, warehouse_state
 from pipelines.explore import pain_points
 from pipelines.forgetting_files import redacted_sql
