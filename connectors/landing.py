@@ -8,7 +8,6 @@ again leaves the day's version as it was.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,8 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from connectors.day_range import EVERY_DAY, DayRange
-from connectors.durable_files import sha256_of, sync_file
-from connectors.manifest import DROPPED, MANIFEST, Manifest, Part, read_manifest, write_manifest
+from connectors.manifest import DROPPED, MANIFEST, Manifest, Part, put_part, read_manifest, write_manifest
 
 
 @dataclass(frozen=True)
@@ -169,14 +167,10 @@ class SourceLake:
     def _adopt(self, origin: str, incoming: Incoming) -> Part:
         if self.gate is not None:
             incoming = replace(incoming, rows=incoming.rows - self.gate.screen(incoming.path))
-        digest = sha256_of(incoming.path)
-        name = f"{incoming.dataset}-{digest[:16]}{''.join(incoming.path.suffixes[-2:])}"
         folder = self.folder(incoming.day)
         folder.mkdir(parents=True, exist_ok=True)
-        size = incoming.path.stat().st_size
-        sync_file(incoming.path)
-        os.replace(incoming.path, folder / name)
-        return Part(name, incoming.dataset, incoming.rows, size, digest, origin)
+        part = Part(incoming.path.name, incoming.dataset, incoming.rows, 0, "", origin)
+        return put_part(incoming.path, folder, part)
 
     def folder(self, day: date) -> Path:
         """The folder of a landed day."""

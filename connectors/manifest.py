@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 
-from connectors.durable_files import replace_json, sha256_of
+from connectors.durable_files import replace_json, sha256_of, sync_file
 from connectors.errors import LakeDamaged
 
 MANIFEST = "manifest.json"
@@ -63,6 +64,18 @@ class Manifest:
 
     def parts_of(self, dataset: str) -> tuple[Part, ...]:
         return tuple(part for part in self.parts if part.dataset == dataset)
+
+
+def put_part(content: Path, folder: Path, part: Part) -> Part:
+    """Move ``content`` into the folder of its day, under the name its bytes give it; returns the part it is.
+
+    ``part`` says its dataset, rows and origin; the suffixes of the new name are those of ``part.file``.
+    """
+    digest, size = sha256_of(content), content.stat().st_size
+    name = f"{part.dataset}-{digest[:16]}{''.join(Path(part.file).suffixes[-2:])}"
+    sync_file(content)
+    os.replace(content, folder / name)
+    return replace(part, file=name, bytes=size, sha256=digest)
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

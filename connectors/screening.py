@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from pathlib import Path
 
-from connectors.durable_files import sha256_of, sync_file
 from connectors.landing import SourceLake
-from connectors.manifest import DROPPED, MANIFEST, Manifest, Part, write_manifest
+from connectors.manifest import DROPPED, MANIFEST, Manifest, put_part, write_manifest
 
 
 def screen_day(lake: SourceLake, manifest: Manifest) -> int:
@@ -28,7 +26,7 @@ def screen_day(lake: SourceLake, manifest: Manifest) -> int:
         os.link(path, screened)  # screening swaps in a new file; this one stays until the manifest changes
         rows = lake.gate.screen(screened)
         dropped += rows
-        parts.append(_renewed(part, screened, folder, rows) if rows else part)
+        parts.append(put_part(screened, folder, replace(part, rows=part.rows - rows)) if rows else part)
     screened.unlink(missing_ok=True)
     listed = {part.file for part in parts if DROPPED not in part.flags} | {MANIFEST}
     if dropped or any(path.name not in listed for path in folder.iterdir()):
@@ -47,12 +45,3 @@ def rows_to_screen(lake: SourceLake, manifest: Manifest) -> int:
             rows += lake.gate.screen(screened)
     screened.unlink(missing_ok=True)
     return rows
-
-
-def _renewed(part: Part, content: Path, folder: Path, rows: int) -> Part:
-    digest = sha256_of(content)
-    name = f"{part.dataset}-{digest[:16]}{''.join(Path(part.file).suffixes[-2:])}"
-    size = content.stat().st_size
-    sync_file(content)
-    os.replace(content, folder / name)
-    return replace(part, file=name, rows=part.rows - rows, bytes=size, sha256=digest)
