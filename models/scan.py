@@ -67,9 +67,8 @@ def scan_regressions(
                 log_p = float(surest[wider])
                 change = shortfall_of(cube, reference, rates, slices, slices.slices[wider], None, log_p)
                 explained = explain_away(rates, change)
-        rates = explained
-        if not rises:
             found.append(change)
+        rates = explained
         if len(found) == most:
             break
     return found

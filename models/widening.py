@@ -6,12 +6,13 @@ come, the returning ones alone are surer than both together, though both fell. T
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import partial
 
 from models.cohorts import CountCube
 from models.reference import Reference
 from models.shortfall import Shortfall, shortfall_of
-from models.slices import Floats, Slice, SliceSet
+from models.slices import Bools, Floats, Slice, SliceSet
 
 FELL_ALIKE = 3.0  # log-likelihood by which the rest must rather have fallen as much than not at all
 
@@ -29,32 +30,24 @@ def wider_alike(
     ``explained`` are the usual rates (leaves, days) with what was found multiplied into them, so the rest
     is held against what its own past and everyone else lead to expect.
     """
+    fell_alike = partial(_fell_alike, cube, reference, explained, slices, found)
     best: tuple[float, int] | None = None
     for index in candidates:
         wider = slices.slices[index]
         rest = wider.leaves & ~found.slice.leaves
         if wider.depth >= found.slice.depth or not rest.any() or (found.slice.leaves & ~wider.leaves).any():
             continue
-        part = Slice(found.slice.conditions, rest)
-        likelihood = _fell_alike(cube, reference, explained, slices, found, part)
+        likelihood = fell_alike(Slice(found.slice.conditions, rest))
         if likelihood < FELL_ALIKE or (best is not None and likelihood <= best[0]):
             continue
-        if _every_part_fell(cube, reference, explained, slices, found, part):
+        # where a part of the rest surely did as ever, another cause is at work in the others
+        if all(fell_alike(part) > -FELL_ALIKE for part in _within(slices, rest)):
             best = likelihood, index
     return None if best is None else best[1]
 
 
-def _every_part_fell(
-    cube: CountCube,
-    reference: Reference,
-    explained: Floats,
-    slices: SliceSet,
-    found: Shortfall,
-    rest: Slice,
-) -> bool:
-    """Whether no slice within the rest surely did as ever: another cause may be at work in a part of it."""
-    within = (each for each in slices.slices if each.leaves.any() and not (each.leaves & ~rest.leaves).any())
-    return all(_fell_alike(cube, reference, explained, slices, found, each) > -FELL_ALIKE for each in within)
+def _within(slices: SliceSet, leaves: Bools) -> Iterator[Slice]:
+    return (each for each in slices.slices if each.leaves.any() and not (each.leaves & ~leaves).any())
 
 
 def _fell_alike(
