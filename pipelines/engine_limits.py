@@ -36,10 +36,22 @@ def memory_limit(settings: EngineSettings, workers: int = 1) -> str:
     """DuckDB's limit for one of ``workers`` side by side, as DuckDB reads it."""
     if settings.memory_limit is None:
         return f"{int(machine_memory_bytes() * MEMORY_SHARE / workers / 2**20)}MiB"
-    return shared(settings.memory_limit, workers)
+    return _shared(settings.memory_limit, workers)
 
 
-def shared(amount: str, workers: int) -> str:
+def share_of(settings: EngineSettings, cores: int, workers: int) -> EngineSettings:
+    """What one of ``workers`` side by side on ``cores`` may use."""
+    limit = settings.temp_limit
+    return settings.model_copy(
+        update={
+            "threads": max(1, cores // workers),
+            "memory_limit": memory_limit(settings, workers),
+            "temp_limit": None if limit is None else _shared(limit, workers),
+        }
+    )
+
+
+def _shared(amount: str, workers: int) -> str:
     """What each of ``workers`` gets of an amount such as ``8GB``."""
     number, unit = AMOUNT.fullmatch(amount).groups()  # type: ignore[union-attr]  # validated
     return f"{float(number) / workers:.3f}{unit}"

@@ -104,15 +104,13 @@ def changed_days(
     """The UTC days (since 1970) of each mart that must be written anew in the attached file.
 
     None where the whole file must be: it is of another program or of other columns, most of it changed, it
-    has grown, or days have gone from it, whose bytes would stay behind.
+    has grown, or days or events have gone from it, whose bytes would stay behind. Raises duckdb.Error where
+    it does not hold what it should.
     """
-    try:
-        ((program, whole_bytes, renewals),) = connection.execute("from published.about.written").fetchall()
-        before = connection.execute("from published.about.row_days").fetchall()
-        files = {row[0] for row in connection.execute("from published.about.staged_files").fetchall()}
-        if any(columns_of(connection, f"published.marts.{m}") != state.columns[m] for m in ROW_TIMES):
-            return None
-    except duckdb.CatalogException:
+    ((program, whole_bytes, renewals),) = connection.execute("from published.about.written").fetchall()
+    before = connection.execute("from published.about.row_days").fetchall()
+    files = {row[0] for row in connection.execute("from published.about.staged_files").fetchall()}
+    if any(columns_of(connection, f"published.marts.{m}") != state.columns[m] for m in ROW_TIMES):
         return None
     has_grown = size_bytes - whole_bytes > max((MOST_GROWTH - 1) * whole_bytes, GROWTH_BYTES)
     if program != state.program or has_grown or renewals >= MOST_RENEWALS:
@@ -132,7 +130,7 @@ def changed_days(
         if sum(counts[day] for day in changed) > MOST_CHANGED * sum(counts.values()):
             return None
         found[mart] = sorted(changed)
-    return None if _has_lost_events(connection, found["events"]) else found
+    return None if found["events"] and _has_lost_events(connection, found["events"]) else found
 
 
 @cache

@@ -19,6 +19,7 @@ from pipelines.exhausted import machine_exhausted
 from pipelines.layout_version import LAYOUT
 from pipelines.published_days import PublishedState, state_of_rows
 from pipelines.renewing import (
+    as_published,
     changed_days_of,
     remember_file,
     remember_rows,
@@ -45,20 +46,18 @@ def publish(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
     """
     part = target.with_name(target.name + ".part")
     try:
-        for path in (part, part.with_name(part.name + ".wal")):
-            path.unlink(missing_ok=True)
+        _discard(part)
         state = _make(connection, target, part)
         with part.open("rb") as file:
             os.fsync(file.fileno())
         digest = sha256_of(part)
         # what somebody who had it open for writing left behind would be played onto the new file
-        target.with_name(target.name + ".wal").unlink(missing_ok=True)
+        _log_of(target).unlink(missing_ok=True)
         os.replace(part, target)
         if state is not None:
             remember_file(connection, digest)
     except (OSError, duckdb.Error) as error:
-        for path in (part, part.with_name(part.name + ".wal")):
-            path.unlink(missing_ok=True)  # half a file only takes the room that is missing
+        _discard(part)  # half a file only takes the room that is missing
         exhausted = machine_exhausted(error, str(target)) if isinstance(error, duckdb.Error) else None
         if exhausted is not None:
             raise exhausted from error
@@ -75,26 +74,38 @@ def _make(connection: duckdb.DuckDBPyConnection, target: Path, part: Path) -> Pu
     """Make ``part`` the file that ``target`` is to become; returns what rows it has, where that is known."""
     # rows that retention lets go must leave no bytes behind in a copy
     state = None if _since(connection) else state_of_rows(connection)
-    is_ours = state is not None and target.exists() and sha256_of(target) == remembered_file(connection)
-    days = changed_days_of(connection, target, state) if state and is_ours else None
+    days = changed_days_of(connection, target, state) if state and _is_ours(connection, target) else None
     if state and days is not None:
         try:
             shutil.copyfile(target, part)
             renew_marts(connection, part, _made(connection), state, days)
             return state
         except (OSError, duckdb.Error):  # a copy needs more room than a file that is new, for one
-            for path in (part, part.with_name(part.name + ".wal")):
-                path.unlink(missing_ok=True)
+            _discard(part)
     write_marts(connection, part)
     if state:
         remember_rows(connection, part, state)
     return state
 
 
+def _is_ours(connection: duckdb.DuckDBPyConnection, target: Path) -> bool:
+    """Whether ``target`` is, to the byte, what this warehouse published."""
+    digest = remembered_file(connection)
+    return digest is not None and target.exists() and sha256_of(target) == digest
+
+
+def _discard(file: Path) -> None:
+    for path in (file, _log_of(file)):
+        path.unlink(missing_ok=True)
+
+
+def _log_of(file: Path) -> Path:
+    return file.with_name(file.name + ".wal")
+
+
 def write_marts(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     """One self-contained DuckDB file with every mart as a commented table, and its layout in ``about``."""
-    connection.execute(f"attach {literal(path)} as published (storage_version {literal(STORAGE_VERSION)})")
-    try:
+    with as_published(connection, path, f"storage_version {literal(STORAGE_VERSION)}"):
         connection.execute("create schema published.marts")
         since = _since(connection)
         with in_batches(connection) as done:
@@ -114,8 +125,6 @@ def write_marts(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
             for kind, name, text in _ABOUT:
                 connection.execute(f"comment on {kind} published.about.{name} is {literal(text)}")
         connection.execute("checkpoint published")
-    finally:
-        connection.execute("detach published")
 
 
 def _made(connection: duckdb.DuckDBPyConnection) -> list[Model]:

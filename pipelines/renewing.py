@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
 import sqlglot
 from sqlglot import exp
 
-from pipelines.commits import in_batches
+from pipelines.commits import at_once, in_batches
 from pipelines.published_days import DAY_US, ROW_TIMES, PublishedState, changed_days, write_state
 from pipelines.sql_models import Model, comment_on
 from pipelines.warehouse import literal, quoted
+
+
+@contextmanager
+def as_published(connection: duckdb.DuckDBPyConnection, path: Path, option: str = "") -> Iterator[None]:
+    """Have the file at ``path`` attached as ``published``, with an option of ATTACH."""
+    connection.execute(f"attach {literal(path)} as published" + (f" ({option})" if option else ""))
+    try:
+        yield
+    finally:
+        connection.execute("detach published")
 
 
 def changed_days_of(
@@ -20,15 +31,10 @@ def changed_days_of(
 ) -> Mapping[str, Sequence[int]] | None:
     """The UTC days of each mart of rows to write anew in ``target``; None where all is."""
     try:
-        connection.execute(f"attach {literal(target)} as published (read_only)")
+        with as_published(connection, target, "read_only"):
+            return changed_days(connection, state, target.stat().st_size)
     except duckdb.Error:  # damaged, or of a program that this one does not know
         return None
-    try:
-        return changed_days(connection, state, target.stat().st_size)
-    except duckdb.Error:
-        return None
-    finally:
-        connection.execute("detach published")
 
 
 def remember_file(connection: duckdb.DuckDBPyConnection, digest: str) -> None:
@@ -55,8 +61,7 @@ def renew_marts(
     days: Mapping[str, Sequence[int]],
 ) -> None:
     """Make the published file at ``path`` say what ``marts`` of the warehouse say; ``days`` are UTC days."""
-    connection.execute(f"attach {literal(path)} as published")
-    try:
+    with as_published(connection, path):
         with in_batches(connection) as done:
             for model in marts:
                 name = model.name.removeprefix("marts.")
@@ -72,20 +77,15 @@ def renew_marts(
             ).fetchall()
             write_state(connection, state, size_bytes, renewals + 1)
         connection.execute("checkpoint published")
-    finally:
-        connection.execute("detach published")
 
 
 def remember_rows(connection: duckdb.DuckDBPyConnection, path: Path, state: PublishedState) -> None:
     """Write into a file that is new which rows it holds."""
     size_bytes = path.stat().st_size
-    connection.execute(f"attach {literal(path)} as published")
-    try:
-        with in_batches(connection):
+    with as_published(connection, path):
+        with at_once(connection):
             write_state(connection, state, size_bytes, 0)
         connection.execute("checkpoint published")
-    finally:
-        connection.execute("detach published")
 
 
 def _renew_rows(

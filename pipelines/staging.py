@@ -16,7 +16,7 @@ import pyarrow as pa
 from connectors.manifest import Manifest
 from pipelines.config_tables import landed_day, write_days
 from pipelines.engine_functions import STAGING_FUNCTIONS
-from pipelines.engine_limits import memory_limit, shared
+from pipelines.engine_limits import share_of
 from pipelines.engine_settings import EngineSettings
 from pipelines.errors import NothingLanded
 from pipelines.source_settings import Source
@@ -91,10 +91,7 @@ def _stage_side_by_side(days: Sequence[DayToStage], engine: EngineSettings, prog
         return
     cores = engine.threads or os.cpu_count() or 1
     workers = min(cores, len(days))
-    share = engine.model_copy(
-        update={"threads": max(1, cores // workers), "memory_limit": memory_limit(engine, workers)}
-        | ({"temp_limit": shared(engine.temp_limit, workers)} if engine.temp_limit else {})
-    )
+    share = share_of(engine, cores, workers)
     progress(f"staging {len(days)} days")
     with ThreadPoolExecutor(workers) as pool:
         # interleaved, as the days of one source are alike

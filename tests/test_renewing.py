@@ -41,13 +41,15 @@ def renewals(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, list[int]]]:
 class Shop:
     """A shop whose log is a file a day; some of its visitors log in, on machines of their own."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int, *, days: int, visitors: int = 20) -> None:
         self.folder = make_workspace(folder, config=CONFIG, journey=SHOP_JOURNEY, lines=[])
         (folder / "exports" / "crm.csv").unlink()
         self.chance = random.Random(seed)
         self.days: dict[date, list[str]] = {}
+        for number in range(days):
+            self.add_day(FIRST + timedelta(number), visitors)
 
-    def add_day(self, day: date, visitors: int = 20) -> None:
+    def add_day(self, day: date, visitors: int) -> None:
         self.days[day] = [line for number in range(visitors) for line in self._visit(day, number)]
         self._write(day)
 
@@ -106,9 +108,7 @@ def assert_as_a_fresh_one(shop: Shop) -> None:
 def test_whatever_lands_the_file_is_as_if_written_whole(
     tmp_path: Path, renewals: list[dict[str, list[int]]], seed: int
 ) -> None:
-    shop = Shop(tmp_path / "shop", seed)
-    for number in range(24):
-        shop.add_day(FIRST + timedelta(number), visitors=8)
+    shop = Shop(tmp_path / "shop", seed, days=24, visitors=8)
     shop.publish()
     renewed = 0
     for number in range(24, 27):
@@ -133,9 +133,7 @@ def test_whatever_lands_the_file_is_as_if_written_whole(
 def test_a_person_known_later_is_renewed_on_all_their_days(
     tmp_path: Path, renewals: list[dict[str, list[int]]]
 ) -> None:
-    shop = Shop(tmp_path / "shop", 3)
-    for number in range(20):
-        shop.add_day(FIRST + timedelta(number))
+    shop = Shop(tmp_path / "shop", 3, days=20)
     shop.change(FIRST + timedelta(2), lambda lines: [*lines, "2026-03-03 10:00:00,visit,,stray,mobile,"])
     shop.publish()
     shop.change(FIRST + timedelta(19), lambda lines: [*lines, "2026-03-20 10:00:00,visit,ann,stray,mobile,"])
@@ -151,9 +149,7 @@ def test_a_person_known_later_is_renewed_on_all_their_days(
 def test_a_night_that_brings_nothing_writes_no_rows(
     tmp_path: Path, renewals: list[dict[str, list[int]]]
 ) -> None:
-    shop = Shop(tmp_path / "shop", 4)
-    for number in range(5):
-        shop.add_day(FIRST + timedelta(number))
+    shop = Shop(tmp_path / "shop", 4, days=5)
     shop.publish()
     shop.publish()
     assert renewals == [{"events": [], "sessions": [], "attempts": [], "stage_visits": []}]
@@ -161,9 +157,7 @@ def test_a_night_that_brings_nothing_writes_no_rows(
 
 
 def test_days_that_go_leave_no_bytes_behind(tmp_path: Path, renewals: list[dict[str, list[int]]]) -> None:
-    shop = Shop(tmp_path / "shop", 5)
-    for number in range(12):
-        shop.add_day(FIRST + timedelta(number))
+    shop = Shop(tmp_path / "shop", 5, days=12)
     shop.change(FIRST, lambda _: [f"{FIRST} 12:00:00,visit,remember-me-not,,mobile,"])
     published = shop.publish()
     assert b"remember-me-not" in published.read_bytes()
@@ -177,9 +171,7 @@ def test_days_that_go_leave_no_bytes_behind(tmp_path: Path, renewals: list[dict[
 def test_an_event_that_goes_from_a_day_leaves_no_bytes_behind(
     tmp_path: Path, renewals: list[dict[str, list[int]]]
 ) -> None:
-    shop = Shop(tmp_path / "shop", 8)
-    for number in range(12):
-        shop.add_day(FIRST + timedelta(number))
+    shop = Shop(tmp_path / "shop", 8, days=12)
     one = f"{FIRST} 12:00:00,visit,remember-me-not,,mobile,"
     shop.change(FIRST, lambda lines: [*lines, one])
     published = shop.publish()
@@ -194,9 +186,7 @@ def test_an_event_that_goes_from_a_day_leaves_no_bytes_behind(
 def test_what_another_hand_changed_in_the_file_is_gone_after_the_night(
     tmp_path: Path, renewals: list[dict[str, list[int]]]
 ) -> None:
-    shop = Shop(tmp_path / "shop", 9)
-    for number in range(5):
-        shop.add_day(FIRST + timedelta(number))
+    shop = Shop(tmp_path / "shop", 9, days=5)
     published = shop.publish()
     with duckdb.connect(str(published)) as db:
         db.execute("delete from marts.events where device = 'mobile'")
@@ -213,9 +203,7 @@ def test_what_another_hand_changed_in_the_file_is_gone_after_the_night(
 def test_a_spoilt_block_does_not_outlive_the_night(
     tmp_path: Path, renewals: list[dict[str, list[int]]], block: int
 ) -> None:
-    shop = Shop(tmp_path / "shop", 10)
-    for number in range(5):
-        shop.add_day(FIRST + timedelta(number))
+    shop = Shop(tmp_path / "shop", 10, days=5)
     published = shop.publish()
     content = bytearray(published.read_bytes())
     at = 3 * 4096 + block * 262_144 + 1000
@@ -230,9 +218,7 @@ def test_a_spoilt_block_does_not_outlive_the_night(
 def test_a_copy_that_cannot_be_renewed_is_written_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shop = Shop(tmp_path / "shop", 11)
-    for number in range(5):
-        shop.add_day(FIRST + timedelta(number))
+    shop = Shop(tmp_path / "shop", 11, days=5)
     shop.publish()
 
     def full(*_: object) -> None:
@@ -245,9 +231,7 @@ def test_a_copy_that_cannot_be_renewed_is_written_whole(
 
 
 def test_another_zone_writes_the_file_whole(tmp_path: Path, renewals: list[dict[str, list[int]]]) -> None:
-    shop = Shop(tmp_path / "shop", 6)
-    for number in range(5):
-        shop.add_day(FIRST + timedelta(number))
+    shop = Shop(tmp_path / "shop", 6, days=5)
     shop.publish()
     (shop.folder / "painpoints.toml").write_text(CONFIG.replace("Europe/Madrid", "Asia/Tokyo"), "utf-8")
     shop.publish()
@@ -258,8 +242,7 @@ def test_another_zone_writes_the_file_whole(tmp_path: Path, renewals: list[dict[
 def test_a_file_that_is_damaged_is_written_whole(
     tmp_path: Path, renewals: list[dict[str, list[int]]]
 ) -> None:
-    shop = Shop(tmp_path / "shop", 7)
-    shop.add_day(FIRST)
+    shop = Shop(tmp_path / "shop", 7, days=1)
     published = shop.publish()
     published.write_bytes(published.read_bytes()[: published.stat().st_size // 2])
     shop.publish()
