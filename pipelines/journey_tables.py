@@ -15,6 +15,7 @@ from models.fitness import path_fitness
 from pipelines.config_tables import IDS_PER_PERSON_LIMIT, WorldConfig, write_config
 from pipelines.exclusion import excluded_query
 from pipelines.match_sql import attempt_segments_query
+from pipelines.renewal_rules import WHOLE, parse_renewal
 from pipelines.sql_models import (
     AnyModel,
     ComputedModel,
@@ -81,6 +82,7 @@ def _generated(config: WorldConfig) -> list[GeneratedModel | ComputedModel]:
             "intermediate.excluded_by_rule",
             frozenset({"staging.events", "intermediate.profiles"}),
             excluded_query(config.excludes.rules),
+            renewal=parse_renewal("event_number of staging.events"),
         ),
         GeneratedModel(
             "intermediate.classified_events",
@@ -88,11 +90,19 @@ def _generated(config: WorldConfig) -> list[GeneratedModel | ComputedModel]:
             classified_events_query(with_sources),
             is_view=True,
         ),
-        GeneratedModel("intermediate.session_stage_events", events, session_stage_events_query(with_sources)),
+        GeneratedModel(
+            "intermediate.session_stage_events",
+            events,
+            session_stage_events_query(with_sources),
+            renewal=parse_renewal("user_number of keyed_events, session_days"),
+        ),
         GeneratedModel(
             "intermediate.goal_events",
             frozenset({"staging.events", "intermediate.stage_events", "intermediate.event_money"}),
             goal_events_query(journeys),
+            renewal=parse_renewal(
+                "event_number of staging.events, keyed_events, session_stage_events, event_money"
+            ),
         ),
         GeneratedModel(
             "intermediate.attempt_segments",
@@ -111,6 +121,7 @@ def _generated(config: WorldConfig) -> list[GeneratedModel | ComputedModel]:
             frozenset({"intermediate.attempts", "intermediate.paths"}),
             _PATHS_TAKEN,
             partial(_path_fitness, config),
+            grows=WHOLE,
         ),
     ]
 

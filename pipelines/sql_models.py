@@ -1,8 +1,8 @@
 """Runs ``sql/``: one file is one table, the order is read from the SQL itself.
 
 A model's header comment holds its grain (first lines) and one ``-- column: meaning`` a column; both
-become COMMENTs of the published tables. ``-- materialized: view`` makes a view. Checks are queries that
-must return no row.
+become COMMENTs of the published tables. ``-- materialized: view`` makes a view; how a table is renewed is
+said in pipelines/renewal_rules.py. Checks are queries that must return no row.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import duckdb
 from pipelines.commits import in_batches
 from pipelines.errors import CheckFailed, SqlFailed
 from pipelines.exhausted import machine_exhausted
+from pipelines.renewal_rules import GROWS, RENEWED_BY, Renewal, parse_renewal
 from pipelines.warehouse import SCHEMAS, literal, quoted
 
 if TYPE_CHECKING:  # a command that only reads does not wait for these
@@ -43,6 +44,8 @@ class Model:
     comment: str
     column_comments: Mapping[str, str]
     is_view: bool
+    renewal: Renewal | None = None
+    grows: str = ""
 
     @property
     def stands_on_state(self) -> bool:
@@ -58,6 +61,12 @@ class GeneratedModel:
     reads: frozenset[str]
     query: exp.Expr = field(compare=False)
     is_view: bool = False
+    renewal: Renewal | None = None
+    grows: str = ""
+
+    @property
+    def sql(self) -> str:
+        return self.query.sql("duckdb")
 
 
 @dataclass(frozen=True)
@@ -68,6 +77,7 @@ class ComputedModel:
     reads: frozenset[str]
     query: str
     compute: Callable[[pd.DataFrame], pa.Table] = field(compare=False)
+    grows: str = ""
 
 
 AnyModel = Model | GeneratedModel | ComputedModel
@@ -81,21 +91,47 @@ def read_model(path: Path) -> Model:
     name = f"{path.parent.name}.{path.stem}"
     comment: list[str] = []
     columns: dict[str, str] = {}
+    rules: dict[str, str] = {}
     is_view = False
     for line in sql.splitlines():
         if not line.startswith("--"):
             break
         text = line.removeprefix("--").strip()
-        match = re.fullmatch(r"([a-z][a-z0-9_]*): (.*)", text)
-        if match and match[1] == "materialized":
+        match = re.fullmatch(rf"([a-z][a-z0-9_]*|{RENEWED_BY}): (.*)", text)
+        if match and match[1] in (RENEWED_BY, GROWS):
+            rules[match[1]] = match[2]
+        elif match and match[1] == "materialized":
             is_view = match[2] == "view"
         elif match:
             columns[match[1]] = match[2]
         else:
             comment.append(text)
-    code = "\n".join(line.partition("--")[0] for line in sql.splitlines())
-    reads = frozenset(_TABLE.findall(code))
-    return Model(name, path, sql, reads, " ".join(comment), columns, is_view)
+    renewal = parse_renewal(rules[RENEWED_BY]) if RENEWED_BY in rules else None
+    return Model(
+        name,
+        path,
+        sql,
+        tables_named_in(sql),
+        " ".join(comment),
+        columns,
+        is_view,
+        renewal,
+        rules.get(GROWS, ""),
+    )
+
+
+def tables_named_in(sql: str) -> frozenset[str]:
+    """The tables that a query names."""
+    return frozenset(_TABLE.findall(_without_comments(sql)))
+
+
+def with_tables(sql: str, others: Mapping[str, str]) -> str:
+    """The query with other tables, or queries in parentheses, in the place of some, by their names."""
+    return _TABLE.sub(lambda found: others.get(found[0], found[0]), _without_comments(sql))
+
+
+def _without_comments(sql: str) -> str:
+    return "\n".join(line.partition("--")[0] for line in sql.splitlines())
 
 
 def read_models(*schemas: str) -> list[Model]:
@@ -139,7 +175,7 @@ def build_models(
 def make_model(connection: duckdb.DuckDBPyConnection, model: AnyModel) -> None:
     """Make one table or view. What its header says of it is put on the published one."""
     if isinstance(model, GeneratedModel):
-        replace_model(connection, model.name, model.query.sql("duckdb"), is_view=model.is_view)
+        replace_model(connection, model.name, model.sql, is_view=model.is_view)
         return
     if isinstance(model, ComputedModel):
         connection.register("computed_rows", model.compute(connection.execute(model.query).df()))

@@ -21,9 +21,9 @@ from pipelines.engine_settings import EngineSettings
 from pipelines.errors import NothingLanded
 from pipelines.source_settings import Source
 from pipelines.sql_models import Progress
-from pipelines.staging_day import STAGINGS, DayToStage, Staging, file_list, is_staged, stage_share
+from pipelines.staging_day import STAGINGS, DayToStage, Staging, is_staged, rows_of_files, stage_share
 from pipelines.vendor_reports import gather_reports
-from pipelines.warehouse import quoted, replace_table
+from pipelines.warehouse import replace_table
 from pipelines.workspace import Workspace
 
 
@@ -128,23 +128,7 @@ def _drop_outdated(workspace: Workspace, wanted: set[Path]) -> None:
 
 def _gather(connection: duckdb.DuckDBPyConnection, staging: Staging, paths: Iterable[Path]) -> None:
     files = list(paths)
-    if not files:
-        replace_table(connection, f"lake.{staging.gathered}_rows", staging.schema, [])
-        query = f"select * from lake.{staging.gathered}_rows"
-    else:
-        query = (
-            f"select {_columns(connection, staging, files)} "
-            f"from read_parquet({file_list(files)}, union_by_name = true)"
-        )
+    rows = f"lake.{staging.gathered}_rows"  # none: they say which columns staged rows have
+    replace_table(connection, rows, staging.schema, [])
+    query = rows_of_files(connection, rows, files) if files else f"select * from {rows}"
     connection.execute(f"create or replace view lake.{staging.gathered} as {query}")
-
-
-def _columns(connection: duckdb.DuckDBPyConnection, staging: Staging, files: Sequence[Path]) -> str:
-    """All columns of staged rows; one that came after every one of ``files`` was staged is NULL."""
-    replace_table(connection, f"lake.{staging.gathered}_rows", staging.schema, [])
-    kinds = connection.execute(f"describe lake.{staging.gathered}_rows").fetchall()
-    described = f"describe select * from read_parquet({file_list(files)}, union_by_name = true)"
-    present = {row[0] for row in connection.execute(described).fetchall()}
-    return ", ".join(
-        quoted(name) if name in present else f"null::{kind} as {quoted(name)}" for name, kind, *_ in kinds
-    )

@@ -204,5 +204,19 @@ def file_list(paths: Iterable[Path]) -> str:
     return "[" + ", ".join(literal(path) for path in paths) + "]"
 
 
+def rows_of_files(connection: duckdb.DuckDBPyConnection, like: str, paths: Iterable[Path]) -> str:
+    """The query for the rows of staged files, with the columns of the table or view ``like``.
+
+    A column that came after every one of the files was staged is NULL.
+    """
+    source = f"read_parquet({file_list(paths)}, union_by_name = true)"
+    kinds = connection.execute(f"describe {like}").fetchall()
+    present = {row[0] for row in connection.execute(f"describe select * from {source}").fetchall()}
+    columns = ", ".join(
+        quoted(name) if name in present else f"null::{kind} as {quoted(name)}" for name, kind, *_ in kinds
+    )
+    return f"select {columns} from {source}"
+
+
 def _columns_literal(types: dict[str, str]) -> str:
     return "{" + ", ".join(f"{quoted(name)}: {literal(kind)}" for name, kind in types.items()) + "}"

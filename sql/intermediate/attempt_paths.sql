@@ -1,5 +1,6 @@
 -- One row per attempt: the stages it visited, in order, and when it entered each.
 -- Many attempts take the same path; what a path alone tells is in intermediate.paths.
+-- renewed by: attempt_number of session_stages, user_attempt_visits
 with of_sessions as (
     select journey_number, attempt_number, entered[opening_place : last_place] as entered
     from intermediate.session_stages

@@ -1,11 +1,19 @@
 -- One row per attempt and required stage of its persona that it reached: when, and the way to the next.
+-- reached_date: the day of entered_us in the workspace's time zone. age_days: from it to the day of advanced_us
+-- renewed by: attempt_number of attempts, attempt_paths, all told
 select
     a.journey_number, a.attempt_number, a.persona,
     s.stage_number, s.next_stage_number,
     t.entered_us[s.first_place] as entered_us,
     t.entered_us[s.advanced_place] as advanced_us,
+    local_day(t.entered_us[s.first_place], c.timezone) as reached_date,
+    date_diff(
+        'day',
+        local_day(t.entered_us[s.first_place], c.timezone), local_day(t.entered_us[s.advanced_place], c.timezone)
+    ) as age_days,
     s.has_looped, s.has_backtracked, s.has_skipped
 from intermediate.attempts as a
 inner join intermediate.attempt_paths as t on a.attempt_number = t.attempt_number
 inner join intermediate.path_stages as s
     on a.journey_number = s.journey_number and a.persona = s.persona and a.path_number = s.path_number
+cross join config.settings as c

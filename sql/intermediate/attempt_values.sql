@@ -1,5 +1,6 @@
 -- One row per converted attempt: the money of its goal, each transaction once.
 -- Purchases after the converting one count until the converting session ends.
+-- renewed by: attempt_number of session_stages, user_attempts
 with goal_events as (
     select
         o.attempt_number,

@@ -1,5 +1,6 @@
 -- One row per attempt, with integer keys and whatever the marts and the cube need of it.
 -- entry_date: the day it opened, in the workspace's time zone; an attempt never moves to another.
+-- renewed by: attempt_number of session_stages, user_attempts, attempt_paths, opening_events, attempt_values
 with joined as (
     select
         o.journey_number,

@@ -2,6 +2,7 @@
 -- Rules of Google Analytics Help, "Default channel group" (support.google.com/analytics/answer/9756891), in
 -- its order: the first that fits decides, so google / email is Organic Search there, and here. What GA4
 -- itself said in its export (given_channel) wins. Case does not matter. Sites: pipelines/traffic_sites.csv.
+-- grows: whole
 with seen as (
     select distinct
         given_channel, source_name, medium, campaign,

@@ -1,6 +1,7 @@
 -- One row per pair of what an event at the edge of a session or at the opening of an attempt says of where its
 -- visitor came from, and what its session tells: where that is.
 -- source_name, medium, campaign, channel: as in intermediate.events
+-- grows: whole
 with paired as (
     select origin_number, told_origin_number from intermediate.session_edges
     union

@@ -1,6 +1,7 @@
 -- One row per staged event that has a value or a currency: its money, refunds set off, in one currency.
 -- fx_rate: what a unit of its currency is in the workspace's; NULL for a currency without a rate
 -- amount: value in the workspace's currency
+-- renewed by: event_number of staging.events, refund_values
 with priced as (
     select
         e.event_number,

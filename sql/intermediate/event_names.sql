@@ -1,4 +1,5 @@
 -- One row per event name.
+-- grows: name_number
 with seen as (
     select distinct event_name from staging.events
 )

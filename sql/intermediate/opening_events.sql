@@ -1,5 +1,6 @@
 -- One row per attempt: the event that opened it, of those of its stage at that moment the one with the least digest;
 -- and what is said of the visitor there. told_origin_number: what the session tells of where the visit came from
+-- renewed by: attempt_number of session_stages, user_attempts
 with first_events as (
     select
         o.journey_number,

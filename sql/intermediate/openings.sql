@@ -1,4 +1,5 @@
 -- One row per visit that could open an attempt of a journey by user, with how that attempt would end.
+-- renewed by: user_number of stage_visits
 with known as (
     select
         v.journey_number, v.user_number, v.session_number, v.source_number, v.visit_number, v.stage_number,

@@ -2,6 +2,7 @@
 -- is_named: says so itself. is_told: says so itself, or at least which channel it was
 -- standing_source_name, standing_medium, standing_campaign: what holds where the session tells nothing else: the
 -- event's own, else that of the user's first visit, else direct
+-- grows: origin_number
 with seen as (
     select distinct
         given_channel, source_name, medium, campaign, first_source_name, first_medium, first_campaign

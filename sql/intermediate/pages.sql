@@ -1,4 +1,5 @@
 -- One row per page that some event was on.
+-- grows: page_number
 with seen as (
     select distinct page from staging.events where page is not null
 )

@@ -1,4 +1,5 @@
 -- One row per journey and path that some attempt took: the stages visited, in order.
+-- grows: whole
 with taken as (
     select distinct journey_number, stage_numbers from intermediate.attempt_paths
 ),

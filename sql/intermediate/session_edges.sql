@@ -1,6 +1,7 @@
 -- One row per session: which of its events is the first, whose it is, and what is said of the visitor there; the
 -- first and the last page; and where the first event that tells it says that the visit came from.
 -- Of events at one moment the vendor's order decides, then the digest.
+-- renewed by: session_number of session_moments, session_spans
 with points as (
     select
         m.user_number, m.source_number, s.session_number,

@@ -3,6 +3,7 @@
 -- A moment packs time, order in the time, stages and flags of an event into one number that sorts like them
 -- (pipelines/engine_functions.py). Sorting one list a person beats windows over all events several times.
 -- stage_moments: those of the events that belong to a stage of some journey
+-- renewed by: user_number of keyed_events
 with gathered as (
     select
         user_number, source_number, vendor_session_number,

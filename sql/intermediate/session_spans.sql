@@ -1,4 +1,5 @@
 -- One row per session: when it starts and ends over all its events, and when it first told page and traffic.
+-- renewed by: session_number of session_moments
 select
     session_number, source_number, started_us, ended_us, event_count, landed_us, left_us, told_us
 from intermediate.session_moments

@@ -3,6 +3,7 @@
 -- of no stage neither belong to it nor break it: they are not among the stage moments.
 -- entered: the first moment of each visit, its class the stage. left_us, event_counts: of the same visits
 -- opening_place, last_place: places (from 1) of the attempt's first and last visit; NULL where there is none
+-- renewed by: session_number of session_moments, session_spans, session_stage_events
 with apart as (
     select
         j.journey_number, m.user_number, m.source_number, m.session_number,

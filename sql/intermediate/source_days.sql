@@ -1,4 +1,5 @@
 -- One row per source and day of the workspace: how many events came and what is to be said of them.
+-- renewed by: day of staging.events, identified_events
 with quarters as (
     -- the zone is asked once a quarter of an hour, the least by which zones differ, not once an event
     select
@@ -25,7 +26,7 @@ with quarters as (
 daily as (
     select
         q.source,
-        local_day(q.quarter * 900000000, s.timezone) as day,
+        d.day,
         sum(q.events)::bigint as events,
         sum(q.duplicates)::bigint as duplicates,
         sum(q.named)::bigint as named,
@@ -36,7 +37,7 @@ daily as (
         min(q.refused_id) as refused_id,
         sum(q.foreign_values)::bigint as foreign_values
     from quarters as q
-    cross join config.settings as s
-    group by q.source, local_day(q.quarter * 900000000, s.timezone)
+    inner join intermediate.tracking_quarters as d on q.quarter = d.quarter
+    group by q.source, d.day
 )
 select * from daily

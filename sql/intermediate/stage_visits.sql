@@ -1,5 +1,6 @@
 -- One row per stage visit: within a session, a run of a person's events in one stage of a journey.
 -- attempt_number: with `scope: session` the attempt that was open when it was entered
+-- renewed by: user_number of session_stages
 with visits as (
     select
         journey_number, user_number, source_number, session_number,

@@ -9,11 +9,10 @@ with gone as (
     where g.signal = 'stage' and g.segment_column is null
 ),
 revenue as (
-    select e.source, q.day, count(*) as orders
-    from staging.events as e
-    inner join intermediate.tracking_quarters as q on e.event_us // 900000000 = q.quarter
-    where e.is_revenue and coalesce(e.value, 0) >= 0
-    group by e.source, q.day
+    select source, day, sum(orders) as orders
+    from intermediate.tracking_event_counts
+    where orders > 0
+    group by source, day
 ),
 goals as (
     select c.journey_number, c.source, c.day, sum(c.events) as orders

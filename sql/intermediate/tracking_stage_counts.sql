@@ -1,5 +1,6 @@
 -- One row per journey, stage, source, event name, day and what an event knows of its visitor.
 -- repeats: events of which the same person had sent one of that stage in the same second. worth: events with money.
+-- renewed by: day of keyed_events, session_stage_events, goal_events
 with hasty as (
     -- few people send two events of stages in a second: only of those it is asked whether the stage is the same
     select user_number, source_number, event_us // 1000000 as second

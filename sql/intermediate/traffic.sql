@@ -1,5 +1,6 @@
 -- One row per traffic source that an event or a first visit names, and direct.
 -- Where an export says which channel GA4 gave a visit, that counts, so that none is asked of the rules.
+-- grows: whole
 with together as (
     select source_name, medium, campaign from intermediate.origins where is_told
     union

@@ -1,4 +1,5 @@
 -- One row per stage visit of a journey by user, with the attempt that was open when it was entered (NULL where none was).
+-- renewed by: user_number of stage_visits, user_attempts
 with placed as (
     select
         v.* exclude (attempt_number),

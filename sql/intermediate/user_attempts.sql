@@ -1,6 +1,7 @@
 -- One row per attempt of a journey by user: the openings that really open one, because no attempt is open then.
 -- Whether an opening counts depends on the one before it. Openings are first cut into islands that start
 -- where everything before is surely over; only inside an island the chain is walked.
+-- renewed by: user_number of openings
 with recursive counted as (
     select journey_number, user_number, count(*) as openings
     from intermediate.openings

@@ -7,21 +7,19 @@
 -- placebo_group: 0 to 7, by the user: all attempts of a person are in the same group, on every night
 -- age_days: days from reached_date to the day of the first visit to the next stage at or after it; NULL where there is none so far
 -- attempts: attempts that reached the stage
+-- renewed by: reached_date of attempt_stages, (attempts)
 with placed as (
     select
         a.journey, r.persona, s.stage, s.next_stage,
-        local_day(r.entered_us, c.timezone) as reached_date,
+        r.reached_date,
         -- a user number is a digest, so any of its bits are as good as a throw of dice
         a.user_number % 8 as placebo_group,
-        date_diff(
-            'day', local_day(r.entered_us, c.timezone), local_day(r.advanced_us, c.timezone)
-        ) as age_days
+        r.age_days
     from intermediate.attempt_stages as r
     inner join intermediate.attempts as a on r.attempt_number = a.attempt_number
     inner join config.persona_stages as s
         on r.journey_number = s.journey_number and r.persona = s.persona
         and r.stage_number = s.stage_number
-    cross join config.settings as c
     where r.next_stage_number is not null
 ),
 counted as (

@@ -21,6 +21,7 @@
 -- skipped: attempts that later reached a required stage beyond the next, which they never visited
 -- looped: attempts that left the stage for another and came back to it
 -- backtracked: attempts that went on to an earlier stage after first reaching this one
+-- renewed by: reached_date of attempt_stages, (attempts)
 with joined as (
     select
         a.* exclude (
@@ -31,10 +32,8 @@ with joined as (
         s.stage_number,
         s.next_stage,
         s.next_within_us,
-        local_day(r.entered_us, c.timezone) as reached_date,
-        date_diff(
-            'day', local_day(r.entered_us, c.timezone), local_day(r.advanced_us, c.timezone)
-        ) as age_days,
+        r.reached_date,
+        r.age_days,
         r.advanced_us - r.entered_us as waited_us,
         r.has_skipped,
         r.has_looped,
@@ -44,7 +43,6 @@ with joined as (
     inner join config.persona_stages as s
         on r.journey_number = s.journey_number and r.persona = s.persona
         and r.stage_number = s.stage_number
-    cross join config.settings as c
     where r.next_stage_number is not null
 ),
 counted as (

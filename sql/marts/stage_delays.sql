@@ -14,6 +14,7 @@
 -- above_seconds: it took longer than this; NULL in the first bin
 -- within_seconds: it took at most this; NULL in the last bin. Sum the rows up to a bound for "advanced within it"
 -- advanced: attempts that advanced in this time
+-- renewed by: reached_date of attempt_stages, (attempts)
 with bounds as (
     -- times people set as ideals: 10 s ... 45 s, 1 to 45 min, 1 to 18 h, then days
     select above_seconds, within_seconds
@@ -35,17 +36,14 @@ joined as (
         ),
         s.stage,
         s.next_stage,
-        local_day(r.entered_us, c.timezone) as reached_date,
-        date_diff(
-            'day', local_day(r.entered_us, c.timezone), local_day(r.advanced_us, c.timezone)
-        ) as age_days,
+        r.reached_date,
+        r.age_days,
         r.advanced_us - r.entered_us as waited_us
     from intermediate.attempt_stages as r
     inner join intermediate.attempts as a on r.attempt_number = a.attempt_number
     inner join config.persona_stages as s
         on r.journey_number = s.journey_number and r.persona = s.persona
         and r.stage_number = s.stage_number
-    cross join config.settings as c
     where r.next_stage_number is not null and r.advanced_us is not null
 ),
 counted as (

@@ -20,6 +20,7 @@
 -- matured_converted: of these advanced, attempts that reached the goal
 -- matured_value: the money of these, in the workspace's currency
 -- median_seconds_to_next: median time from first reaching the stage to the next stage
+-- renewed by: entry_date of attempts
 with joined as (
     select
         a.* exclude (

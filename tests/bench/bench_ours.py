@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -101,21 +102,29 @@ def world_config(scopes: tuple[str, ...]) -> WorldConfig:
 
 
 def gather(connection: duckdb.DuckDBPyConnection, task: Task) -> None:
-    """The schema ``lake`` as staging leaves it: a view over the staged files, and the landed days."""
-    files = sorted(task.events.glob("*.parquet"))
+    """The schema ``lake`` as staging leaves it of all days of the world."""
     empty_lake(connection)
     empty_reports(connection)
-    columns = ", ".join(quoted(name) for name in STAGED_EVENT.names)
     connection.execute("drop table lake.staged_events")
+    gather_files(connection, sorted(task.events.glob("*.parquet")))
+
+
+def gather_files(connection: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> None:
+    """A view over staged files, named for their days (``2026-01-05.parquet``), and the days as landed."""
+    columns = ", ".join(quoted(name) for name in STAGED_EVENT.names)
     connection.execute(
-        f"create view lake.staged_events as select {columns} "
+        f"create or replace view lake.staged_events as select {columns} "
         f"from read_parquet({file_list(files)}, union_by_name = true)"
+    )
+    connection.execute(
+        "create or replace table lake.staged_files as select unnest(?) as file, file as path",
+        [[str(path) for path in files]],
     )
     write_days(connection, [_landed(path) for path in files])
 
 
 def _landed(path: Path) -> dict[str, object]:
-    day = date.fromisoformat(path.stem)
+    day = date.fromisoformat(path.stem[:10])
     end = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
     ends_us = (end - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
     whole = {"is_complete": True, "is_settled": True}

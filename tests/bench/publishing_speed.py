@@ -44,9 +44,6 @@ def main() -> None:
     with open_warehouse(scratch / "warehouse.duckdb", engine) as connection:
         gather(connection, task)
         files = sorted(map(str, task.events.glob("*.parquet")))
-        connection.execute(
-            "create table lake.staged_files as select unnest(?) as file, file as path", [files]
-        )
         _shown("build", lambda: build_tables(connection, world_config(("session",))))
         _shown("publish, new", lambda: publish(connection, target))
         _shown("publish, nothing changed", lambda: publish(connection, target))

@@ -1,0 +1,55 @@
+"""Which staged events came or went since the tables were made: what the rows of changed files differ in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+
+from pipelines.build_base import Base, staged_paths
+from pipelines.staging_day import rows_of_files
+
+# of all events; beyond it making everything anew is less work
+MOST_CHANGED = 0.2
+_CHANGED = "changed.staged_events"
+
+
+def find_changed_events(connection: duckdb.DuckDBPyConnection, base: Base) -> bool:
+    """Make ``changed.staged_events``: rows of ``lake.staged_events`` that came (``is_added``) or went.
+
+    A row that changed went and came. False where that cannot be told any more, or is most of all events.
+    """
+    now, before = staged_paths(connection), {file.path: file for file in base.files}
+    if not now or not all(file.is_unchanged() for file in base.files):
+        return False
+    came = [path for path in now if path not in before]
+    gone = [path for path in before if path not in set(now)]
+    ((events,),) = connection.execute("select count(*) from lake.staged_events").fetchall()
+    if (
+        _rows_of(connection, came) > MOST_CHANGED * events
+        or _rows_of(connection, gone) > MOST_CHANGED * events
+    ):
+        return False
+    for name, files in (("came", came), ("went", gone)):
+        like = "lake.staged_events"
+        rows = rows_of_files(connection, like, files) if files else f"select * from {like} limit 0"
+        connection.execute(f"create or replace table changed.{name} as {rows}")
+    # digests of whole rows are compared, which are narrower than the rows
+    connection.execute(
+        f"create or replace table {_CHANGED} as "
+        "select c.*, true as is_added from changed.came as c where not exists ("
+        "select 1 from changed.went as w where w.event_number = c.event_number and hash(w) = hash(c)) "
+        "union all select w.*, false as is_added from changed.went as w where not exists ("
+        "select 1 from changed.came as c where w.event_number = c.event_number and hash(w) = hash(c))"
+    )
+    connection.execute("drop table changed.came")
+    connection.execute("drop table changed.went")
+    return True
+
+
+def _rows_of(connection: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> int:
+    if not files:
+        return 0
+    paths = [str(path) for path in files]
+    return int(connection.execute("select count(*) from read_parquet(?)", [paths]).fetchall()[0][0])

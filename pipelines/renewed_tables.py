@@ -1,0 +1,73 @@
+"""Bring the tables of the last build up to date: what its staged files say is not made again.
+
+Every table either grows (dictionaries), is renewed for the keys that changed rows touch, or, where that
+cannot be told or is cheap, is made whole. What changed of a table is told to those that read it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import duckdb
+
+from pipelines.build_base import Base, forget_base, read_base, recipe_of, remember_base
+from pipelines.changed_events import find_changed_events
+from pipelines.config_tables import WorldConfig, write_config
+from pipelines.errors import SqlFailed
+from pipelines.exhausted import machine_exhausted
+from pipelines.journey_tables import build_tables, models_of
+from pipelines.renewed_model import RenewedTables
+from pipelines.sql_models import AnyModel, Progress, in_order, run_checks
+
+
+def renew_tables(
+    connection: duckdb.DuckDBPyConnection, config: WorldConfig, progress: Progress = lambda _: None
+) -> bool:
+    """Make all tables of ``lake`` what a whole build makes of it, and run the checks.
+
+    Returns whether the tables of the last build were renewed; they are made whole where there are none, or
+    of another program, config or journeys, and where much changed. Raises SqlFailed or CheckFailed.
+    """
+    write_config(connection, config)
+    models = models_of(config)
+    recipe = recipe_of(connection, models)
+    base = read_base(connection)
+    forget_base(connection)
+    renewed = base is not None and base.recipe == recipe and _renew(connection, models, base, progress)
+    if not renewed:
+        build_tables(connection, config, progress)
+    remember_base(connection, recipe)
+    return renewed
+
+
+def _renew(
+    connection: duckdb.DuckDBPyConnection, models: Iterable[AnyModel], base: Base, progress: Progress
+) -> bool:
+    with _beside(connection, "changed"), _beside(connection, "renewing"):
+        if not find_changed_events(connection, base):
+            return False
+        ((changed,),) = connection.execute("select count(*) from changed.staged_events").fetchall()
+        progress(f"renewing tables: {changed} rows of events came or went")
+        tables = RenewedTables(connection, models)
+        # each statement is committed by itself: the engine plans by statistics of committed rows
+        for model in in_order(models):
+            try:
+                tables.make(model)
+            except duckdb.Error as error:
+                raise machine_exhausted(error, model.name) or SqlFailed(
+                    f"renewing {model.name}: {error}"
+                ) from error
+    progress("checking them")
+    run_checks(connection)
+    return True
+
+
+@contextmanager
+def _beside(connection: duckdb.DuckDBPyConnection, name: str) -> Iterator[None]:
+    """A database in memory, beside the working file, for what nobody asks of when the build is over."""
+    connection.execute(f"attach ':memory:' as {name}")
+    try:
+        yield
+    finally:
+        connection.execute(f"detach {name}")
