@@ -170,7 +170,7 @@ _TAKEN = frozenset(EVENT_FIELDS) | frozenset(
     advanced advanced_us still_open lost matured matured_advanced matured_converted matured_value
     median_seconds_to_next reached_date age_days attempts converted seconds median_seconds skipped looped
     backtracked above_seconds within_seconds within_ideal next_within_us has_skipped has_looped
-    has_backtracked waited_us
+    has_backtracked waited_us cell_number placebo_group
     """.split()  # noqa: SIM905 - a list of one word a line would fill a page
 )
 

@@ -31,20 +31,28 @@ def find_changed_events(connection: duckdb.DuckDBPyConnection, base: Base) -> bo
         or _rows_of(connection, gone) > MOST_CHANGED * events
     ):
         return False
-    for name, files in (("came", came), ("went", gone)):
-        like = "lake.staged_events"
-        rows = rows_of_files(connection, like, files) if files else f"select * from {like} limit 0"
-        connection.execute(f"create or replace table changed.{name} as {rows}")
-    # digests of whole rows are compared, which are narrower than the rows
-    connection.execute(
-        f"create or replace table {_CHANGED} as "
-        "select c.*, true as is_added from changed.came as c where not exists ("
-        "select 1 from changed.went as w where w.event_number = c.event_number and hash(w) = hash(c)) "
-        "union all select w.*, false as is_added from changed.went as w where not exists ("
-        "select 1 from changed.came as c where w.event_number = c.event_number and hash(w) = hash(c))"
-    )
-    connection.execute("drop table changed.came")
-    connection.execute("drop table changed.went")
+    like = "lake.staged_events"
+    rows = {
+        name: rows_of_files(connection, like, files) if files else f"select * from {like} limit 0"
+        for name, files in (("came", came), ("went", gone))
+    }
+    # rows are compared by digests; only those that differ are read as they are
+    for name, query in rows.items():
+        connection.execute(
+            f"create or replace table renewing.{name} as select event_number, hash(r) as digest "
+            f"from ({query}) as r"
+            if gone
+            else f"create or replace table renewing.{name} as select 0::bigint as event_number, "
+            "0::ubigint as digest limit 0"
+        )
+    selects = []
+    for name, other, is_added in (("came", "went", "true"), ("went", "came", "false")):
+        selects.append(
+            f"select *, {is_added} as is_added from ({rows[name]}) as r where event_number not in ("
+            f"select c.event_number from renewing.{name} as c inner join renewing.{other} as o "
+            f"on c.event_number = o.event_number and c.digest = o.digest)"
+        )
+    connection.execute(f"create or replace table {_CHANGED} as {' union all '.join(selects)}")
     return True
 
 

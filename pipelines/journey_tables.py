@@ -14,8 +14,8 @@ from models.clusters import cluster_ids
 from models.fitness import path_fitness
 from pipelines.config_tables import IDS_PER_PERSON_LIMIT, WorldConfig, write_config
 from pipelines.exclusion import excluded_query
-from pipelines.match_sql import attempt_segments_query
-from pipelines.renewal_rules import WHOLE, parse_renewal
+from pipelines.match_sql import attempt_cells_query, attempt_segments_query, cells_query
+from pipelines.renewal_rules import WHOLE, RenewalRules, parse_rules
 from pipelines.sql_models import (
     AnyModel,
     ComputedModel,
@@ -82,7 +82,7 @@ def _generated(config: WorldConfig) -> list[GeneratedModel | ComputedModel]:
             "intermediate.excluded_by_rule",
             frozenset({"staging.events", "intermediate.profiles"}),
             excluded_query(config.excludes.rules),
-            renewal=parse_renewal("event_number of staging.events"),
+            rules=parse_rules({"renewed by": "event_number of staging.events"}),
         ),
         GeneratedModel(
             "intermediate.classified_events",
@@ -94,15 +94,13 @@ def _generated(config: WorldConfig) -> list[GeneratedModel | ComputedModel]:
             "intermediate.session_stage_events",
             events,
             session_stage_events_query(with_sources),
-            renewal=parse_renewal("user_number of keyed_events, session_days"),
+            rules=parse_rules({"renewed by": "user_number of keyed_events, session_days"}),
         ),
         GeneratedModel(
             "intermediate.goal_events",
             frozenset({"staging.events", "intermediate.stage_events", "intermediate.event_money"}),
             goal_events_query(journeys),
-            renewal=parse_renewal(
-                "event_number of staging.events, keyed_events, session_stage_events, event_money"
-            ),
+            rules=parse_rules({"renewed by": _GOAL_EVENTS_BY}),
         ),
         GeneratedModel(
             "intermediate.attempt_segments",
@@ -115,17 +113,31 @@ def _generated(config: WorldConfig) -> list[GeneratedModel | ComputedModel]:
             attempt_segments_query(journeys),
             is_view=True,
         ),
+        GeneratedModel(
+            "intermediate.cells",
+            frozenset({"intermediate.attempt_segments"}),
+            cells_query(journeys),
+            rules=parse_rules(_BY_OPENING | {"grows": "cell_number"}),
+        ),
+        GeneratedModel(
+            "intermediate.attempt_cells",
+            frozenset({"intermediate.attempt_segments", "intermediate.cells"}),
+            attempt_cells_query(journeys),
+            rules=parse_rules(_BY_OPENING),
+        ),
         # there are far fewer paths than attempts
         ComputedModel(
             "intermediate.path_fitness",
             frozenset({"intermediate.attempts", "intermediate.paths"}),
             _PATHS_TAKEN,
             partial(_path_fitness, config),
-            grows=WHOLE,
+            rules=RenewalRules(grows=WHOLE),
         ),
     ]
 
 
+_BY_OPENING = {"renewed by": "attempt_number of opening_events, attempt_segments"}
+_GOAL_EVENTS_BY = "event_number of staging.events, keyed_events, session_stage_events, event_money"
 _PATHS_TAKEN = (
     "select t.journey_number, t.persona, t.path_number, p.stage_numbers "
     "from (select distinct journey_number, persona, path_number from intermediate.attempts) as t "

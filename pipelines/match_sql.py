@@ -98,6 +98,35 @@ def attempt_segments_query(journeys: Sequence[tuple[int, Journey]]) -> exp.Expr:
     return union_of(selects)
 
 
+def cells_query(journeys: Sequence[tuple[int, Journey]]) -> exp.Select:
+    """One row per persona and combination of segment values that attempts have: its number."""
+    names = ["persona", *segment_columns(tuple(journey for _, journey in journeys))]
+    segments = exp.table_("attempt_segments", "intermediate")
+    seen = exp.select(*(exp.column(name, quoted=True) for name in names)).distinct().from_(segments)
+    place = exp.Window(
+        this=exp.RowNumber(),
+        order=exp.Order(expressions=[exp.Ordered(this=exp.column(name, quoted=True)) for name in names]),
+    )
+    number = exp.alias_(exp.cast(place, "integer"), "cell_number")
+    columns = (exp.column(name, quoted=True) for name in names)
+    return exp.select(number, *columns).from_(exp.alias_(exp.Subquery(this=seen), "seen", table=True))
+
+
+def attempt_cells_query(journeys: Sequence[tuple[int, Journey]]) -> exp.Select:
+    """One row per attempt: the number of its cell."""
+    names = ["persona", *segment_columns(tuple(journey for _, journey in journeys))]
+    same = [
+        exp.NullSafeEQ(this=exp.column(name, "s", quoted=True), expression=exp.column(name, "c", quoted=True))
+        for name in names
+    ]
+    segments, cells = (
+        exp.alias_(exp.table_(name, "intermediate"), alias, table=True)
+        for name, alias in (("attempt_segments", "s"), ("cells", "c"))
+    )
+    numbers = (exp.column("attempt_number", "s"), exp.column("cell_number", "c"))
+    return exp.select(*numbers).from_(segments).join(cells, on=exp.and_(*same))
+
+
 def union_of(selects: list[exp.Select]) -> exp.Expr:
     union: exp.Expr = selects[0]
     for each in selects[1:]:

@@ -1,9 +1,15 @@
 """How a table is brought up to date when few of the rows it is made of changed: what its header says of it.
 
-``-- renewed by: KEY of TABLE, TABLE`` says that the rows of one key are made of the rows of that key in those
-tables, and of whatever the other tables say of them; what changes in a TABLE in parentheses changes in one of
-them, too. What else may change the rows of a key is found by ``sql/renewals/NAME.sql``. ``all told`` at the
-end counts every row that was made again as changed.
+``-- renewed by: KEY of TABLE, TABLE`` says that the rows of one key are made of the rows of that key in
+those tables, and of whatever the other tables say of them; KEY is a column or several. What else may change
+the rows of a key is found by ``sql/renewals/NAME.sql``. With ``since`` at the end that query alone gives the
+keys, and in ``since_us`` from when on the rows of each may differ.
+
+``-- takes over: COLUMN of VIEW`` says that a column is what a view of staged events says; for which events it
+may say another thing is found by ``sql/renewals/VIEW.sql``.
+
+``-- adds up: COLUMN of TABLE, TABLE`` says that rows are sums over the rows of those tables.
+
 ``-- grows: COLUMN`` says that rows come and never change, with numbers in COLUMN where it is one;
 ``-- grows: whole`` that the table is made anew, but what it says of a key stays the same.
 """
@@ -11,39 +17,75 @@ end counts every row that was made again as changed.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-RENEWED_BY = "renewed by"
-GROWS = "grows"
-WHOLE = "whole"
-_ALL_TOLD = "all told"
-_KEY_OF = re.compile(r"(?P<key>[a-z_]+) of (?P<tables>[a-z_., ()]+)")
+RULES = ("renewed by", "takes over", "adds up", "grows")
+_OF_TABLES = re.compile(r"(?P<columns>[a-z_, ]+) of (?P<tables>[a-z_., ]+)")
 
 
 @dataclass(frozen=True)
 class Renewal:
-    """``key`` is a column; ``of`` are tables with their schema whose rows of a key make that key's rows.
+    """``keys`` are columns; ``of`` are tables with their schema whose rows of a key make that key's rows.
 
-    What changes in a table of ``noticed`` changes in one of them, too.
+    With ``since`` only the later rows of a key do. ``taken_over`` is a column and the view that tells it.
     """
 
-    key: str
+    keys: tuple[str, ...]
     of: tuple[str, ...]
-    noticed: tuple[str, ...] = ()
-    is_all_told: bool = False
+    since: bool = False
+    taken_over: tuple[str, str] | None = None
+
+    @property
+    def all_read(self) -> tuple[str, ...]:
+        """``of``, and the view that tells a column."""
+        return (*self.of, *(self.taken_over[1:] if self.taken_over else ()))
 
 
-def parse_renewal(text: str) -> Renewal:
-    """The rule of a header line after its colon. Raises ValueError."""
-    match = _KEY_OF.fullmatch(text)
+@dataclass(frozen=True)
+class Sums:
+    """``columns`` are sums over the rows of the tables ``of``; the other columns say of which."""
+
+    columns: tuple[str, ...]
+    of: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RenewalRules:
+    """What a header says. ``grows`` is the column with numbers, or WHOLE."""
+
+    renewal: Renewal | None = None
+    sums: Sums | None = None
+    grows: str = ""
+
+
+WHOLE = "whole"
+NO_RULES = RenewalRules()
+
+
+def parse_rules(lines: Mapping[str, str]) -> RenewalRules:
+    """The rules of header lines, by what stands before the colon. Raises ValueError."""
+    renewal = sums = None
+    if "renewed by" in lines:
+        keys, of = _parsed(lines["renewed by"])
+        taken = _parsed(lines["takes over"]) if "takes over" in lines else None
+        over = (taken[0][0], taken[1][0]) if taken else None
+        tables = tuple(table for table in of if table != _with_schema("since"))
+        renewal = Renewal(keys, tables, tables != of, over)
+    if "adds up" in lines:
+        sums = Sums(*_parsed(lines["adds up"]))
+    return RenewalRules(renewal, sums, lines.get("grows", ""))
+
+
+def _parsed(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    match = _OF_TABLES.fullmatch(text)
     if match is None:
-        raise ValueError(f"{text!r} is no rule for renewing; write: KEY of TABLE, TABLE")
-    names = [name.strip() for name in match["tables"].split(",")]
-    tables = [name for name in names if name != _ALL_TOLD]
-    of = tuple(_with_schema(name) for name in tables if not name.startswith("("))
-    noticed = tuple(_with_schema(name.strip("()")) for name in tables if name.startswith("("))
-    return Renewal(match["key"], of, noticed, _ALL_TOLD in names)
+        raise ValueError(f"{text!r} is no rule for renewing; write: COLUMN of TABLE, TABLE")
+    columns, tables = (
+        tuple(each.strip() for each in match[part].split(",")) for part in ("columns", "tables")
+    )
+    return columns, tuple(_with_schema(table) for table in tables)
 
 
 def _with_schema(name: str) -> str:
@@ -51,11 +93,11 @@ def _with_schema(name: str) -> str:
 
 
 def changed_name(table: str) -> str:
-    """Where the rows of a table are that came or went: ``changed.session_moments``."""
+    """Where the rows of a table are that came (``is_added``) or went: ``changed.session_moments``."""
     schema, _, name = table.partition(".")
     return "changed." + {"intermediate": "", "staging": "staged_"}.get(schema, f"{schema}_") + name
 
 
 def renewal_file(sql_folder: Path, table: str) -> Path:
-    """The query for the keys of a table that its own rule does not find; it may not be there."""
+    """The query for what the rules of a table do not find; it may not be there."""
     return sql_folder / "renewals" / f"{table.partition('.')[2]}.sql"

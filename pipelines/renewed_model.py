@@ -1,4 +1,8 @@
-"""Bring a table up to date: find the keys whose rows may differ, make those rows, put them in their place."""
+"""Bring one table after the other up to date: find what may differ, make those rows, put them in their place.
+
+What came and what went of a table is kept in ``changed`` for the tables that read it. Both databases used
+here, ``changed`` and ``renewing``, are the build's own (pipelines/renewed_tables.py).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from enum import Enum
 
 import duckdb
 
-from pipelines.renewal_rules import WHOLE, changed_name, renewal_file
+from pipelines.renewal_rules import WHOLE, Renewal, Sums, changed_name, renewal_file
 from pipelines.sql_models import (
     SQL_FOLDER,
     AnyModel,
@@ -22,9 +26,7 @@ from pipelines.sql_models import (
 from pipelines.warehouse import quoted
 
 EVENTS = "staging.events"
-# a day is asked of events by the quarters of an hour it has
-_QUARTER_US = 900_000_000
-_DAY_US = 86_400_000_000
+_CHANGED = re.compile(r"\bchanged\.[a-z_]+")
 
 
 class Change(Enum):
@@ -36,7 +38,7 @@ class Change(Enum):
 
 
 class RenewedTables:
-    """The tables of one build, as far as it has come. Databases ``changed`` and ``renewing`` are its own."""
+    """The tables of one build, as far as it has come."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, models: Iterable[AnyModel]) -> None:
         self.connection = connection
@@ -45,196 +47,297 @@ class RenewedTables:
         self._changed_in = {name: _changed_in(name, self.models) for name in self.models}
         self._asked = {*itertools.chain(*self._changed_in.values())}
         for model in self.models.values():
-            if not isinstance(model, ComputedModel) and model.renewal:
-                self._asked.update(model.renewal.of, model.renewal.noticed)
+            rules = model.rules
+            self._asked.update(rules.renewal.all_read if rules.renewal else ())
+            self._asked.update(rules.sums.of if rules.sums else ())
 
     def make(self, model: AnyModel) -> None:
         """Bring ``model`` up to date; all it reads must be."""
+        rules = model.rules
         if model.name == EVENTS:
-            self.changes[EVENTS] = Change.TOLD
-            return
-        if not isinstance(model, ComputedModel) and model.is_view:
+            self.changes[EVENTS] = Change.TOLD  # pipelines/changed_events.py
+        elif isinstance(model, ComputedModel):
+            self._make_whole(model)
+        elif model.is_view:
             self._tell_view(model)
-            return
-        if not isinstance(model, ComputedModel) and model.grows and model.grows != WHOLE:
-            self._let_grow(model, model.grows)
-            self.changes[model.name] = Change.NONE
-        elif not isinstance(model, ComputedModel) and model.renewal and self._can_be_renewed(model):
-            self._renew(model)
-        elif model.grows == WHOLE or model.name not in self._asked:
-            make_model(self.connection, model)
-            self.changes[model.name] = Change.NONE if model.grows else Change.ANY
+        elif rules.sums and self._is_told(model, rules.sums.of):
+            self._add_up(model, rules.sums)
+        elif rules.grows and rules.grows != WHOLE:
+            self._let_grow(model, rules.grows)
+        elif rules.renewal and self._is_told(model, rules.renewal.all_read):
+            self._renew(model, rules.renewal)
         else:
-            self._make_and_tell(model)
+            self._make_whole(model)
+
+    def limited_query(self, model: Model) -> str | None:
+        """The query of a check for the rows that changed alone; None where it has to look at all."""
+        renewal = model.rules.renewal
+        if renewal is None or not self._is_told(model, renewal.of):
+            return None
+        self._find_keys(model.name, renewal)
+        return with_tables(model.sql, self._limited(model, renewal))
+
+    def _make_whole(self, model: AnyModel) -> None:
+        if model.name not in self._asked or model.rules.grows == WHOLE:
+            make_model(self.connection, model)
+            self.changes[model.name] = Change.NONE if model.rules.grows else Change.ANY
+            return
+        self._run(f"create or replace table renewing.old_rows as select * from {model.name}")
+        make_model(self.connection, model)
+        self._tell(model.name, model.name)
 
     def _tell_view(self, model: Model | GeneratedModel) -> None:
-        """A view needs no making; whether its rows changed is told where a file says how to find them."""
-        if model.name not in self._asked:
-            return
-        query = renewal_file(SQL_FOLDER, model.name).read_text("utf-8")
-        self.connection.execute(f"create or replace table {changed_name(model.name)} as {query}")
-        self.changes[model.name] = Change.TOLD
+        """A view needs no making; what of it may say another thing is told where a file says how."""
+        path = renewal_file(SQL_FOLDER, model.name)
+        if model.name in self._asked and path.exists():
+            self._run(f"create or replace table {changed_name(model.name)} as {path.read_text('utf-8')}")
+            # which events themselves changed is known to whoever reads them
+            is_told = self._is_told(model, (EVENTS,))
+            self.changes[model.name] = Change.TOLD if is_told else Change.ANY
 
     def _let_grow(self, model: Model | GeneratedModel, number: str) -> None:
-        """Add the rows that events which came bring along; who has a number keeps it."""
-        came = f"(select * exclude (is_added) from {changed_name(EVENTS)} where is_added)"
-        query = with_tables(model.sql, {EVENTS: came})
-        numbered = number.endswith("_number")
-        but = f" exclude ({number})" if numbered else ""
+        """Add the rows that are not there yet; what has a number keeps it."""
+        if model.rules.renewal:
+            self._find_keys(model.name, model.rules.renewal)
+            query = with_tables(model.sql, self._limited(model, model.rules.renewal))
+        else:
+            query = with_tables(model.sql, {EVENTS: _version(EVENTS, "is_added")})
+        is_numbered = number.endswith("_number")
+        but = f" exclude ({number})" if is_numbered else ""
         first = f"(select coalesce(max({number}), 0) from {model.name})"
-        names = [row[0] for row in self.connection.execute(f"describe {model.name}").fetchall()]
+        names = [row[0] for row in self._run(f"describe {model.name}").fetchall()]
         columns = ", ".join(
-            f"({first} + row_number() over ())::integer" if numbered and name == number else quoted(name)
+            f"({first} + row_number() over ())::integer" if is_numbered and name == number else quoted(name)
             for name in names
         )
-        self.connection.execute(
+        self._run(
             f"insert into {model.name} select {columns} from ("
             f"select *{but} from ({query}) except select *{but} from {model.name})"
         )
+        self.changes[model.name] = Change.NONE
 
-    def _can_be_renewed(self, model: Model | GeneratedModel) -> bool:
-        """Whether all that changed of what it reads is known, and how it changes its rows."""
-        assert model.renewal is not None
-        told = {*model.renewal.of, *model.renewal.noticed, *self._changed_in[model.name]}
-        return all(self._is_known(table, told) for table in model.reads if not table.startswith("config."))
+    def _is_told(self, model: Model | GeneratedModel, of: Iterable[str]) -> bool:
+        """Whether all that changed of what ``model`` reads is known, and how that changes its rows."""
+        told = {*of, *self._changed_in.get(model.name, ())}
+        return all(self._is_known(table, told) for table in model.reads if not _is_config(table))
 
     def _is_known(self, table: str, told: set[str]) -> bool:
         change = self.changes.get(table)
-        if change is Change.NONE or (table in told and change is Change.TOLD):
+        if change is Change.NONE or (change is Change.TOLD and table in told):
             return True
         model = self.models.get(table)
-        if model is None or isinstance(model, ComputedModel) or not model.is_view or table == EVENTS:
+        if model is None or not model.is_view or table == EVENTS:
             return False
-        return all(self._is_known(each, told) for each in model.reads if not each.startswith("config."))
+        return all(self._is_known(each, told) for each in model.reads if not _is_config(each))
 
-    def _renew(self, model: Model | GeneratedModel) -> None:
-        assert model.renewal is not None
-        run, key, name = self.connection.execute, model.renewal.key, model.name
-        self._find_keys(model)
-        ((keys,),) = run("select count(*) from renewing.keys").fetchall()
-        if keys == 0:
-            self._tell_nothing(name)
+    def _renew(self, model: Model | GeneratedModel, renewal: Renewal) -> None:
+        name = model.name
+        ((keys,),) = self._run(self._find_keys(name, renewal)).fetchall()
+        moved = self._find_taken_over(renewal)
+        if not keys and not moved:
+            self._run(
+                f"create or replace table {changed_name(name)} as "
+                f"select *, true as is_added from {name} limit 0"
+            )
+            self.changes[name] = Change.NONE
             return
-        among = f"{key} in (select {key} from renewing.keys)"
-        query = with_tables(model.sql, self._limited(model))
-        run(f"create or replace table renewing.new_rows as select * from ({query}) where {among}")
-        run(f"create or replace table renewing.old_rows as select * from {name} where {among}")
-        if model.renewal.is_all_told:
-            self._tell(name, "select * from renewing.new_rows union all select * from renewing.old_rows")
-        else:
-            self._tell(name, _DIFFERENCE)
-        changed = f"{key} in (select {key} from {changed_name(name)})"
-        run(f"delete from {name} where {changed}")
-        run(f"insert into {name} select * from renewing.new_rows where {changed}")
+        query = with_tables(model.sql, self._limited(model, renewal))
+        self._run(
+            f"create or replace table renewing.new_rows as {_among(f'({query})', renewal, 'started_us')}"
+        )
+        self._run(f"create or replace table renewing.old_rows as {_among(name, renewal, 'started_us')}")
+        if moved and renewal.taken_over:
+            self._take_over(name, renewal.keys[0], renewal.taken_over[0])
+        self._tell(name, "renewing.new_rows")
+        self._put_in_place(name, renewal)
 
-    def _make_and_tell(self, model: AnyModel) -> None:
-        run = self.connection.execute
-        run(f"create or replace table renewing.old_rows as select * from {model.name}")
-        make_model(self.connection, model)
-        self._tell(model.name, _DIFFERENCE.replace("renewing.new_rows", model.name))
+    def _put_in_place(self, name: str, renewal: Renewal) -> None:
+        """Replace the rows of the keys of which any differ."""
+        if self.changes[name] is Change.NONE:
+            return
+        keys, changed = ", ".join(renewal.keys), changed_name(name)
+        found = f"select distinct {keys} from {changed}"
+        if renewal.since:
+            same = " and ".join(f"c.{key} is not distinct from k.{key}" for key in renewal.keys)
+            found = (
+                f"select k.* from renewing.keys as k where exists (select 1 from {changed} as c where {same})"
+            )
+        self._run(f"create or replace table renewing.keys as {found}")
+        self._run(f"delete from {name} as t where {_is_among(renewal, 'started_us')}")
+        self._run(f"insert into {name} {_among('renewing.new_rows', renewal, 'started_us')}")
 
-    def _tell(self, name: str, query: str) -> None:
-        self.connection.execute(f"create or replace table {changed_name(name)} as {query}")
-        ((count,),) = self.connection.execute(f"select count(*) from {changed_name(name)}").fetchall()
+    def _find_taken_over(self, renewal: Renewal) -> int:
+        """Make ``renewing.moved``: by key, what the view tells now of rows that are not made anew."""
+        if renewal.taken_over is None:
+            return 0
+        column, view = renewal.taken_over
+        model, (key,) = self.models[view], renewal.keys
+        assert not isinstance(model, ComputedModel)
+        told = with_tables(model.sql, {EVENTS: changed_name(view)})
+        self._run(
+            f"create or replace table renewing.moved as select {key}, {column} from ({told}) "
+            f"where {key} not in (select {key} from renewing.keys)"
+        )
+        ((moved,),) = self._run("select count(*) from renewing.moved").fetchall()
+        return int(moved)
+
+    def _take_over(self, name: str, key: str, column: str) -> None:
+        self._run(
+            f"create or replace table renewing.old_moved as select t.* from {name} as t "
+            f"inner join renewing.moved as m on t.{key} = m.{key} "
+            f"where t.{column} is distinct from m.{column}"
+        )
+        self._run("insert into renewing.old_rows select * from renewing.old_moved")
+        self._run(
+            f"insert into renewing.new_rows select t.* replace (m.{column} as {column}) "
+            f"from renewing.old_moved as t inner join renewing.moved as m on t.{key} = m.{key}"
+        )
+
+    def _add_up(self, model: Model | GeneratedModel, sums: Sums) -> None:
+        """Add what came to the sums, and take off what went; who has nothing left is gone."""
+        name = model.name
+        columns = [row[0] for row in self._run(f"describe {name}").fetchall()]
+        keys = [column for column in columns if column not in sums.columns]
+        parts = []
+        for sign, which in (("", "is_added"), ("-", "not is_added")):
+            versions = {table: _version(table, which) for table in sums.of}
+            query = with_tables(model.sql, self._nested(model, versions))
+            listed = ", ".join(
+                f"{sign}{each} as {each}" if each in sums.columns else each for each in columns
+            )
+            parts.append(f"select {listed} from ({query})")
+        summed = ", ".join(
+            f"sum({each})::bigint as {each}" if each in sums.columns else each for each in columns
+        )
+        self._run(
+            f"create or replace table renewing.sums as select {summed} from ({' union all '.join(parts)}) "
+            f"group by {', '.join(keys)}"
+        )
+        same = " and ".join(f"s.{key} is not distinct from t.{key}" for key in keys)
+        rows = f"exists (select 1 from renewing.sums as s where {same})"
+        self._run(f"create or replace table renewing.old_rows as select * from {name} as t where {rows}")
+        self._run(f"delete from {name} as t where {rows}")
+        self._run(
+            f"insert into {name} select {summed} from ("
+            "select * from renewing.old_rows union all by name select * from renewing.sums) "
+            f"group by {', '.join(keys)} having sum({sums.columns[0]}) <> 0"
+        )
+        self.changes[name] = Change.ANY
+
+    def _tell(self, name: str, new_rows: str) -> None:
+        """Keep what differs between ``new_rows`` and ``renewing.old_rows``."""
+        self._run(
+            f"create or replace table {changed_name(name)} as "
+            "select *, true as is_added from ("
+            f"select * from {new_rows} except select * from renewing.old_rows) "
+            "union all select *, false as is_added from ("
+            f"select * from renewing.old_rows except select * from {new_rows})"
+        )
+        ((count,),) = self._run(f"select count(*) from {changed_name(name)}").fetchall()
         self.changes[name] = Change.TOLD if count else Change.NONE
 
-    def _tell_nothing(self, name: str) -> None:
-        self.connection.execute(
-            f"create or replace table {changed_name(name)} as select * from {name} limit 0"
-        )
-        self.changes[name] = Change.NONE
+    def _find_keys(self, name: str, renewal: Renewal) -> str:
+        """Make ``renewing.keys``: by the rows that changed of what it is renewed by, and by its file.
 
-    def _find_keys(self, model: Model | GeneratedModel) -> None:
-        """Make ``renewing.keys``: by the rows that changed of what it is renewed by, and by its file."""
-        assert model.renewal is not None
-        key = model.renewal.key
+        Returns the query for their number.
+        """
+        columns = [*renewal.keys, *(["since_us"] if renewal.since else [])]
+        listed = ", ".join(columns)
         selects = []
-        for table in model.renewal.of:
-            if self.changes[table] is not Change.TOLD:
-                continue
-            if key == "day":
-                selects.append(
-                    f"select q.day from {changed_name(table)} as c inner join intermediate.tracking_quarters "
-                    f"as q on c.event_us // {_QUARTER_US} = q.quarter"
-                )
-            else:
-                selects.append(f"select {key} from {changed_name(table)}")
-        path = renewal_file(SQL_FOLDER, model.name)
-        if path.exists() and any(
-            self.changes.get(table) is Change.TOLD for table in self._changed_in[model.name]
-        ):
-            selects.append(f"select {key} from ({path.read_text('utf-8')})")
-        found = " union all ".join(selects) or f"select {key} from {model.name} limit 0"
-        self.connection.execute(
-            f"create or replace table renewing.keys as "
-            f"select distinct {key} from ({found}) where {key} is not null"
-        )
+        if not renewal.since:
+            for table in renewal.of:
+                has_keys = table in self.models and self.changes[table] is Change.TOLD
+                if has_keys and not self._is_plain_view(table):
+                    selects.append(f"select {listed} from {changed_name(table)}")
+        path = renewal_file(SQL_FOLDER, name)
+        told = (self.changes.get(table) is Change.TOLD for table in self._changed_in.get(name, ()))
+        if path.exists() and any(told):
+            selects.append(f"select {listed} from ({path.read_text('utf-8')})")
+        for table in renewal.of:
+            if self._is_plain_view(table) and self.changes.get(table) is Change.TOLD:
+                selects.append(f"select {listed} from {changed_name(table)}")
+        found = " union all ".join(selects)
+        if not found:
+            nothing = ", ".join(
+                "0::bigint as since_us" if column == "since_us" else column for column in columns
+            )
+            source = name if name in self.models else renewal.of[0]
+            found = f"select {nothing} from {source} limit 0"
+        self._run(f"create or replace table renewing.keys as select distinct {listed} from ({found})")
+        return "select count(*) from renewing.keys"
 
-    def _limited(self, model: Model | GeneratedModel) -> dict[str, str]:
+    def _is_plain_view(self, table: str) -> bool:
+        return table != EVENTS and self.models[table].is_view
+
+    def _limited(self, model: Model | GeneratedModel, renewal: Renewal) -> dict[str, str]:
         """By the name of a table that ``model`` reads, what has its rows of the keys: a table or a query."""
-        assert model.renewal is not None
-        key = model.renewal.key
         names = {}
-        for table in model.renewal.of:
-            if _is_view(self.models.get(table)) and table != EVENTS:
+        for table in renewal.of:
+            if self._is_plain_view(table):
                 continue  # it is made of tables that are named beside it
-            rows = self._limited_rows(table, key)
             if table == EVENTS:  # of its many columns few are read
-                names[table] = f"({rows})"
+                names[table] = f"({self._limited_events(renewal)})"
             else:  # a table, whose size the engine knows
                 names[table] = f"renewing.{table.replace('.', '_')}"
-                self.connection.execute(f"create or replace table {names[table]} as {rows}")
+                rows = _among(table, renewal, "event_us")
+                self._run(f"create or replace table {names[table]} as {rows}")
+        return self._nested(model, names)
+
+    def _nested(self, model: Model | GeneratedModel, names: Mapping[str, str]) -> dict[str, str]:
+        """``names``, and for the views that stand on those tables queries that read what they name."""
+        found = dict(names)
+
+        def is_found(table: str) -> bool:
+            view = self.models.get(table)
+            if table in found:
+                return True
+            if view is None or isinstance(view, ComputedModel) or not view.is_view:
+                return False
+            below = [is_found(each) for each in sorted(view.reads)]
+            if any(below):
+                found[table] = f"({with_tables(view.sql, found)})"
+            return any(below)
+
         for table in sorted(model.reads):
-            self._limit_view(table, names)
-        return names
+            is_found(table)
+        return found
 
-    def _limit_view(self, table: str, names: dict[str, str]) -> bool:
-        """Have the views that stand on limited tables read these; whether ``table`` does."""
-        if table in names:
-            return True
-        model = self.models.get(table)
-        if model is None or isinstance(model, ComputedModel) or not model.is_view:
-            return False
-        limited = [self._limit_view(each, names) for each in sorted(model.reads)]
-        if not any(limited):
-            return False
-        names[table] = f"({with_tables(model.sql, names)})"
-        return True
-
-    def _limited_rows(self, table: str, key: str) -> str:
-        keys = f"select {key} from renewing.keys"
-        if key == "day":
-            return self._rows_of_days(table)
-        if table != EVENTS or key != "event_number":
-            return f"select * from {table} where {key} in ({keys})"
+    def _limited_events(self, renewal: Renewal) -> str:
+        if renewal.keys != ("event_number",):
+            return _among(EVENTS, renewal, "event_us")
         # what came is at hand; only for other events the staged files are read
+        keys = "select event_number from renewing.keys"
         came = f"from {changed_name(EVENTS)} where is_added"
-        others = f"{keys} except select {key} {came}"
-        rows = f"select * exclude (is_added) {came} and {key} in ({keys})"
-        ((count,),) = self.connection.execute(f"select count(*) from ({others})").fetchall()
-        return f"{rows} union all select * from {EVENTS} where {key} in ({others})" if count else rows
+        others = f"{keys} except select event_number {came}"
+        rows = f"select * exclude (is_added) {came} and event_number in ({keys})"
+        ((count,),) = self._run(f"select count(*) from ({others})").fetchall()
+        return f"{rows} union all select * from {EVENTS} where event_number in ({others})" if count else rows
 
-    def _rows_of_days(self, table: str) -> str:
-        ((first, last),) = self.connection.execute(
-            "select min(q.quarter), max(q.quarter) from intermediate.tracking_quarters as q "
-            "where q.day in (select day from renewing.keys)"
-        ).fetchall()
-        return (
-            f"select * from {table} where event_us >= {first * _QUARTER_US} "
-            f"and event_us < {(last + 1) * _QUARTER_US} and event_us // {_QUARTER_US} in ("
-            "select quarter from intermediate.tracking_quarters where day in (select day from renewing.keys))"
-        )
+    def _run(self, query: str) -> duckdb.DuckDBPyConnection:
+        return self.connection.execute(query)
 
 
-_CHANGED = re.compile(r"\bchanged\.[a-z_]+")
-_DIFFERENCE = (
-    "(select * from renewing.new_rows except all select * from renewing.old_rows) union all "
-    "(select * from renewing.old_rows except all select * from renewing.new_rows)"
-)
+def _among(rows: str, renewal: Renewal, time: str) -> str:
+    """The query for those of ``rows``, a table or a query in parentheses, that are of ``renewing.keys``."""
+    return f"select * from {rows} as t where {_is_among(renewal, time)}"
 
 
-def _is_view(model: AnyModel | None) -> bool:
-    return model is not None and not isinstance(model, ComputedModel) and model.is_view
+def _is_among(renewal: Renewal, time: str) -> str:
+    if renewal.keys == renewal.keys[:1]:
+        (key,) = renewal.keys
+        return f"t.{key} in (select {key} from renewing.keys)"
+    same = [f"k.{key} is not distinct from t.{key}" for key in renewal.keys]
+    if renewal.since:
+        same.append(f"t.{time} >= k.since_us")
+    return f"exists (select 1 from renewing.keys as k where {' and '.join(same)})"
+
+
+def _version(table: str, which: str) -> str:
+    return f"(select * exclude (is_added) from {changed_name(table)} where {which})"
+
+
+def _is_config(table: str) -> bool:
+    return table.startswith("config.") and table != "config.calendar"
 
 
 def _changed_in(table: str, models: Mapping[str, AnyModel]) -> set[str]:

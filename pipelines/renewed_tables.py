@@ -58,8 +58,8 @@ def _renew(
                 raise machine_exhausted(error, model.name) or SqlFailed(
                     f"renewing {model.name}: {error}"
                 ) from error
-    progress("checking them")
-    run_checks(connection)
+        progress("checking what changed")
+        run_checks(connection, tables.limited_query)
     return True
 
 

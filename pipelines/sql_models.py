@@ -20,7 +20,7 @@ import duckdb
 from pipelines.commits import in_batches
 from pipelines.errors import CheckFailed, SqlFailed
 from pipelines.exhausted import machine_exhausted
-from pipelines.renewal_rules import GROWS, RENEWED_BY, Renewal, parse_renewal
+from pipelines.renewal_rules import NO_RULES, RULES, RenewalRules, parse_rules
 from pipelines.warehouse import SCHEMAS, literal, quoted
 
 if TYPE_CHECKING:  # a command that only reads does not wait for these
@@ -44,8 +44,7 @@ class Model:
     comment: str
     column_comments: Mapping[str, str]
     is_view: bool
-    renewal: Renewal | None = None
-    grows: str = ""
+    rules: RenewalRules = NO_RULES
 
     @property
     def stands_on_state(self) -> bool:
@@ -61,8 +60,7 @@ class GeneratedModel:
     reads: frozenset[str]
     query: exp.Expr = field(compare=False)
     is_view: bool = False
-    renewal: Renewal | None = None
-    grows: str = ""
+    rules: RenewalRules = NO_RULES
 
     @property
     def sql(self) -> str:
@@ -77,7 +75,8 @@ class ComputedModel:
     reads: frozenset[str]
     query: str
     compute: Callable[[pd.DataFrame], pa.Table] = field(compare=False)
-    grows: str = ""
+    rules: RenewalRules = NO_RULES
+    is_view = False
 
 
 AnyModel = Model | GeneratedModel | ComputedModel
@@ -97,8 +96,8 @@ def read_model(path: Path) -> Model:
         if not line.startswith("--"):
             break
         text = line.removeprefix("--").strip()
-        match = re.fullmatch(rf"([a-z][a-z0-9_]*|{RENEWED_BY}): (.*)", text)
-        if match and match[1] in (RENEWED_BY, GROWS):
+        match = re.fullmatch(rf"([a-z][a-z0-9_]*|{'|'.join(RULES)}): (.*)", text)
+        if match and match[1] in RULES:
             rules[match[1]] = match[2]
         elif match and match[1] == "materialized":
             is_view = match[2] == "view"
@@ -106,18 +105,8 @@ def read_model(path: Path) -> Model:
             columns[match[1]] = match[2]
         else:
             comment.append(text)
-    renewal = parse_renewal(rules[RENEWED_BY]) if RENEWED_BY in rules else None
-    return Model(
-        name,
-        path,
-        sql,
-        tables_named_in(sql),
-        " ".join(comment),
-        columns,
-        is_view,
-        renewal,
-        rules.get(GROWS, ""),
-    )
+    reads = tables_named_in(sql)
+    return Model(name, path, sql, reads, " ".join(comment), columns, is_view, parse_rules(rules))
 
 
 def tables_named_in(sql: str) -> frozenset[str]:
@@ -218,11 +207,16 @@ def comment_on(connection: duckdb.DuckDBPyConnection, target: str, model: Model)
         connection.execute(f"comment on column {target}.{quoted(name)} is {literal(text)}")
 
 
-def run_checks(connection: duckdb.DuckDBPyConnection) -> None:
-    """Run sql/checks. Raises CheckFailed with the first offending rows of every check that finds any."""
+def run_checks(
+    connection: duckdb.DuckDBPyConnection, limited_query: Callable[[Model], str | None] = lambda _: None
+) -> None:
+    """Run sql/checks. Raises CheckFailed with the first offending rows of every check that finds any.
+
+    ``limited_query`` gives what to ask instead, of fewer rows; None where all have to be looked at.
+    """
 
     def first_rows(model: Model) -> tuple[Sequence[str], Sequence[tuple[Any, ...]]]:
-        found = connection.sql(model.sql)
+        found = connection.sql(limited_query(model) or model.sql)
         return found.columns, found.limit(ROWS_ASKED).fetchall()
 
     refuse_failed_checks(first_rows, "These rows are in warehouse.duckdb")

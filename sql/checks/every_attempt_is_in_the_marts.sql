@@ -1,4 +1,5 @@
 -- Joins that lose an attempt (a persona without stages, a path without fitness) would bend every rate.
+-- renewed by: attempt_number of attempts
 select a.journey, a.attempt_number, count(*) as copies, count(k.skips) as paths
 from intermediate.attempts as a
 left join intermediate.path_skips as k

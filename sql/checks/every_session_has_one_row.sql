@@ -1,4 +1,5 @@
 -- Sessions are counted by analysts; a session in two rows would be two visits, one without a first event none.
+-- renewed by: session_number of session_spans, session_edges
 select s.session_number, count(*) as copies, count(d.first_event_number) as first_events
 from intermediate.session_spans as s
 left join intermediate.session_edges as d on s.session_number = d.session_number

@@ -1,8 +1,10 @@
--- One row per attempt and required stage of its persona that it reached: when, and the way to the next.
+-- One row per attempt and required stage of its persona that it reached: when, the way to the next, and what is counted
+-- of the attempt. Narrow on purpose: the marts of days count these rows and nothing else.
 -- reached_date: the day of entered_us in the workspace's time zone. age_days: from it to the day of advanced_us
--- renewed by: attempt_number of attempts, attempt_paths, all told
+-- placebo_group: by the person; a user number is a digest, so any of its bits are as good as a throw of dice
+-- renewed by: attempt_number of attempts, attempt_paths
 select
-    a.journey_number, a.attempt_number, a.persona,
+    a.journey_number, a.attempt_number, a.persona, a.cell_number, a.entry_date,
     s.stage_number, s.next_stage_number,
     t.entered_us[s.first_place] as entered_us,
     t.entered_us[s.advanced_place] as advanced_us,
@@ -11,7 +13,9 @@ select
         'day',
         local_day(t.entered_us[s.first_place], c.timezone), local_day(t.entered_us[s.advanced_place], c.timezone)
     ) as age_days,
-    s.has_looped, s.has_backtracked, s.has_skipped
+    s.has_looped, s.has_backtracked, s.has_skipped,
+    a.outcome, a.is_matured, a.value,
+    a.user_number % 8 as placebo_group
 from intermediate.attempts as a
 inner join intermediate.attempt_paths as t on a.attempt_number = t.attempt_number
 inner join intermediate.path_stages as s

@@ -1,6 +1,6 @@
 -- One row per attempt, with integer keys and whatever the marts and the cube need of it.
 -- entry_date: the day it opened, in the workspace's time zone; an attempt never moves to another.
--- renewed by: attempt_number of session_stages, user_attempts, attempt_paths, opening_events, attempt_values
+-- renewed by: attempt_number of session_stages, user_attempts, attempt_paths, attempt_cells, attempt_values
 with joined as (
     select
         o.journey_number,
@@ -19,7 +19,7 @@ with joined as (
         o.closes_us < h.horizon_us as is_matured,
         t.path_number,
         v.value,
-        a.* exclude (attempt_number)
+        c.*
     from intermediate.attempt_openings as o
     inner join config.journeys as j on o.journey_number = j.journey_number
     inner join intermediate.horizons as h on o.journey_number = h.journey_number
@@ -27,7 +27,8 @@ with joined as (
     inner join intermediate.attempt_paths as p on o.attempt_number = p.attempt_number
     inner join intermediate.paths as t
         on p.journey_number = t.journey_number and p.stage_numbers = t.stage_numbers
-    inner join intermediate.attempt_segments as a on o.attempt_number = a.attempt_number
+    inner join intermediate.attempt_cells as a on o.attempt_number = a.attempt_number
+    inner join intermediate.cells as c on a.cell_number = c.cell_number
     left join intermediate.attempt_values as v on o.attempt_number = v.attempt_number
 )
 select * from joined

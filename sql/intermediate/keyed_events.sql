@@ -2,7 +2,8 @@
 -- as numbers. Narrow on purpose: this is the one table with a row per event; what else is known
 -- of an event stays in staging.events, for the few that are asked for more.
 -- stage_class: the event's stage in every journey as one number, 0 where it has none (config.journeys takes it apart)
--- renewed by: event_number of staging.events, identified_events, repeated_purchases, excluded_events
+-- renewed by: event_number of staging.events, repeated_purchases, excluded_events
+-- takes over: user_number of identified_events
 select
     e.event_number,
     c.source_number,

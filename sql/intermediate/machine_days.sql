@@ -1,5 +1,4 @@
 -- One row per device and day (UTC) with more events than a person makes.
--- renewed by: device_number of staging.events
 with counted as (
     select device_number, count(*) as events
     from staging.events

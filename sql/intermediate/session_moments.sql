@@ -3,7 +3,7 @@
 -- A moment packs time, order in the time, stages and flags of an event into one number that sorts like them
 -- (pipelines/engine_functions.py). Sorting one list a person beats windows over all events several times.
 -- stage_moments: those of the events that belong to a stage of some journey
--- renewed by: user_number of keyed_events
+-- renewed by: user_number, source_number, vendor_session_number of keyed_events, since
 with gathered as (
     select
         user_number, source_number, vendor_session_number,
@@ -37,6 +37,7 @@ described as (
     select
         p.user_number,
         p.source_number,
+        p.vendor_session_number,
         p.vendor_session_number is not null as is_of_vendor,
         coalesce(
             p.vendor_session_number,

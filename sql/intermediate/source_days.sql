@@ -1,5 +1,4 @@
 -- One row per source and day of the workspace: how many events came and what is to be said of them.
--- renewed by: day of staging.events, identified_events
 with quarters as (
     -- the zone is asked once a quarter of an hour, the least by which zones differ, not once an event
     select

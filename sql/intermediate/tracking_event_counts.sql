@@ -1,6 +1,6 @@
 -- One row per source, event name, day and what an event knows of its visitor: how many came.
 -- All events as staged: what is excluded, or names nobody, is recorded all the same. orders: those of revenue
--- renewed by: day of staging.events
+-- adds up: events, orders of staging.events
 select
     e.source, e.event_name, q.day, e.device, e.os, e.browser, e.country, e.is_new_user,
     count(*) as events,

@@ -1,32 +1,7 @@
 -- One row per journey, stage, source, event name, day and what an event knows of its visitor.
 -- repeats: events of which the same person had sent one of that stage in the same second. worth: events with money.
--- renewed by: day of keyed_events, session_stage_events, goal_events
-with hasty as (
-    -- few people send two events of stages in a second: only of those it is asked whether the stage is the same
-    select user_number, source_number, event_us // 1000000 as second
-    from intermediate.keyed_events
-    where stage_class > 0 and user_number is not null
-    group by user_number, source_number, event_us // 1000000
-    having count(*) > 1
-    union
-    select user_number, source_number, event_us // 1000000 as second
-    from intermediate.session_stage_events
-),
-repeated as (
-    select
-        e.journey_number, e.stage_number, e.source_number,
-        arg_min(e.name_number, e.event_number) as name_number,
-        arg_min(e.profile_number, e.event_number) as profile_number,
-        arg_min(e.event_us, e.event_number) as event_us,
-        count(*) - 1 as repeats
-    from intermediate.stage_events as e
-    inner join hasty as h
-        on e.user_number = h.user_number and e.source_number = h.source_number
-        and e.event_us // 1000000 = h.second
-    group by e.journey_number, e.user_number, e.source_number, e.stage_number, h.second
-    having count(*) > 1
-),
-together as (
+-- adds up: events, repeats, worth of keyed_events, session_stage_events, stage_repeats, goal_events
+with together as (
     select
         journey_number, stage_number, source_number, name_number, profile_number,
         event_us, 1 as events, 0 as repeats, 0 as worth
@@ -35,7 +10,7 @@ together as (
     select
         journey_number, stage_number, source_number, name_number, profile_number,
         event_us, 0 as events, repeats, 0 as worth
-    from repeated
+    from intermediate.stage_repeats
     union all
     select
         journey_number, stage_number, source_number, name_number, profile_number,

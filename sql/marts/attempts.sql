@@ -41,7 +41,7 @@ with joined as (
         a.value,
         a.* exclude (
             journey_number, journey, attempt_number, user_number, entered_us, entry_date,
-            furthest_stage_number, outcome, converted_us, closes_us, is_matured, path_number, value
+            furthest_stage_number, outcome, converted_us, closes_us, is_matured, path_number, cell_number, value
         )
     from intermediate.attempts as a
     inner join config.stages as s

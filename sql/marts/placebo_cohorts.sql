@@ -7,25 +7,9 @@
 -- placebo_group: 0 to 7, by the user: all attempts of a person are in the same group, on every night
 -- age_days: days from reached_date to the day of the first visit to the next stage at or after it; NULL where there is none so far
 -- attempts: attempts that reached the stage
--- renewed by: reached_date of attempt_stages, (attempts)
-with placed as (
-    select
-        a.journey, r.persona, s.stage, s.next_stage,
-        r.reached_date,
-        -- a user number is a digest, so any of its bits are as good as a throw of dice
-        a.user_number % 8 as placebo_group,
-        r.age_days
-    from intermediate.attempt_stages as r
-    inner join intermediate.attempts as a on r.attempt_number = a.attempt_number
-    inner join config.persona_stages as s
-        on r.journey_number = s.journey_number and r.persona = s.persona
-        and r.stage_number = s.stage_number
-    where r.next_stage_number is not null
-),
-counted as (
-    select
-        journey, persona, stage, next_stage, reached_date, placebo_group, age_days, count(*) as attempts
-    from placed
-    group by journey, persona, stage, next_stage, reached_date, placebo_group, age_days
-)
-select * from counted
+select
+    j.journey, n.persona, s.stage, s.next_stage, n.reached_date, n.placebo_group, n.age_days, n.attempts
+from intermediate.placebo_counts as n
+inner join config.journeys as j on n.journey_number = j.journey_number
+inner join config.persona_stages as s
+    on n.journey_number = s.journey_number and n.persona = s.persona and n.stage_number = s.stage_number

@@ -21,50 +21,13 @@
 -- skipped: attempts that later reached a required stage beyond the next, which they never visited
 -- looped: attempts that left the stage for another and came back to it
 -- backtracked: attempts that went on to an earlier stage after first reaching this one
--- renewed by: reached_date of attempt_stages, (attempts)
-with joined as (
-    select
-        a.* exclude (
-            journey_number, attempt_number, user_number, entered_us, entry_date, furthest_stage_number,
-            converted_us, closes_us, is_matured, path_number
-        ),
-        s.stage,
-        s.stage_number,
-        s.next_stage,
-        s.next_within_us,
-        r.reached_date,
-        r.age_days,
-        r.advanced_us - r.entered_us as waited_us,
-        r.has_skipped,
-        r.has_looped,
-        r.has_backtracked
-    from intermediate.attempt_stages as r
-    inner join intermediate.attempts as a on r.attempt_number = a.attempt_number
-    inner join config.persona_stages as s
-        on r.journey_number = s.journey_number and r.persona = s.persona
-        and r.stage_number = s.stage_number
-    where r.next_stage_number is not null
-),
-counted as (
-    select
-        journey, persona, stage, stage_number, next_stage, reached_date,
-        * exclude (
-            journey, persona, stage, stage_number, next_stage, next_within_us, reached_date, outcome, value,
-            age_days, waited_us, has_skipped, has_looped, has_backtracked
-        ),
-        age_days,
-        count(*) as attempts,
-        count(*) filter (where age_days is not null and outcome = 'converted') as converted,
-        coalesce(sum(value) filter (where age_days is not null and outcome = 'converted'), 0) as value,
-        coalesce(sum(waited_us), 0) / 1e6 as seconds,
-        median(waited_us / 1e6) as median_seconds,
-        case
-            when max(next_within_us) is not null then count(*) filter (where waited_us <= next_within_us)
-        end as within_ideal,
-        count(*) filter (where has_skipped) as skipped,
-        count(*) filter (where has_looped) as looped,
-        count(*) filter (where has_backtracked) as backtracked
-    from joined
-    group by all
-)
-select * from counted
+select
+    j.journey, c.persona, s.stage, s.stage_number, s.next_stage, n.reached_date,
+    c.* exclude (cell_number, persona),
+    n.age_days, n.attempts, n.converted, n.value, n.seconds, n.median_seconds, n.within_ideal,
+    n.skipped, n.looped, n.backtracked
+from intermediate.cohort_counts as n
+inner join intermediate.cells as c on n.cell_number = c.cell_number
+inner join config.journeys as j on n.journey_number = j.journey_number
+inner join config.persona_stages as s
+    on n.journey_number = s.journey_number and c.persona = s.persona and n.stage_number = s.stage_number

@@ -20,46 +20,14 @@
 -- matured_converted: of these advanced, attempts that reached the goal
 -- matured_value: the money of these, in the workspace's currency
 -- median_seconds_to_next: median time from first reaching the stage to the next stage
--- renewed by: entry_date of attempts
-with joined as (
-    select
-        a.* exclude (
-            journey_number, attempt_number, user_number, entered_us, furthest_stage_number,
-            converted_us, closes_us, path_number
-        ),
-        r.advanced_us,
-        r.entered_us,
-        s.stage,
-        s.stage_number,
-        s.next_stage
-    from intermediate.attempt_stages as r
-    inner join intermediate.attempts as a on r.attempt_number = a.attempt_number
-    inner join config.persona_stages as s
-        on r.journey_number = s.journey_number and r.persona = s.persona
-        and r.stage_number = s.stage_number
-),
-counted as (
-    select
-        journey, persona, entry_date,
-        * exclude (
-            journey, persona, entry_date, advanced_us, entered_us, outcome, is_matured, stage,
-            stage_number, next_stage, value
-        ),
-        stage, stage_number, next_stage,
-        count(*) as reached,
-        count(advanced_us) as advanced,
-        count(*) filter (where advanced_us is null and outcome = 'open') as still_open,
-        count(*) filter (where advanced_us is null and outcome <> 'open') as lost,
-        count(*) filter (where is_matured) as matured,
-        count(*) filter (where is_matured and advanced_us is not null) as matured_advanced,
-        count(*) filter (where is_matured and advanced_us is not null and outcome = 'converted')
-            as matured_converted,
-        coalesce(sum(value) filter (
-            where is_matured and advanced_us is not null and outcome = 'converted'
-        ), 0) as matured_value,
-        median((advanced_us - entered_us) / 1e6) filter (where next_stage is not null)
-            as median_seconds_to_next
-    from joined
-    group by all
-)
-select * from counted
+select
+    j.journey, c.persona, n.entry_date,
+    c.* exclude (cell_number, persona),
+    s.stage, s.stage_number, s.next_stage,
+    n.reached, n.advanced, n.still_open, n.lost, n.matured, n.matured_advanced, n.matured_converted,
+    n.matured_value, n.median_seconds_to_next
+from intermediate.funnel_counts as n
+inner join intermediate.cells as c on n.cell_number = c.cell_number
+inner join config.journeys as j on n.journey_number = j.journey_number
+inner join config.persona_stages as s
+    on n.journey_number = s.journey_number and c.persona = s.persona and n.stage_number = s.stage_number
