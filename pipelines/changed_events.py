@@ -10,8 +10,9 @@ import duckdb
 from pipelines.build_base import Base, staged_paths
 from pipelines.staging_day import rows_of_files
 
-# of all events; beyond it making everything anew is less work
+# Shares of all events. Beyond the first making everything anew is less work; beyond the second finding out is.
 MOST_CHANGED = 0.2
+MOST_COMPARED = 0.5
 _CHANGED = "changed.staged_events"
 
 
@@ -27,8 +28,8 @@ def find_changed_events(connection: duckdb.DuckDBPyConnection, base: Base) -> bo
     gone = [path for path in before if path not in set(now)]
     ((events,),) = connection.execute("select count(*) from lake.staged_events").fetchall()
     if (
-        _rows_of(connection, came) > MOST_CHANGED * events
-        or _rows_of(connection, gone) > MOST_CHANGED * events
+        _rows_of(connection, came) > MOST_COMPARED * events
+        or _rows_of(connection, gone) > MOST_COMPARED * events
     ):
         return False
     like = "lake.staged_events"
@@ -53,7 +54,8 @@ def find_changed_events(connection: duckdb.DuckDBPyConnection, base: Base) -> bo
             f"on c.event_number = o.event_number and c.digest = o.digest)"
         )
     connection.execute(f"create or replace table {_CHANGED} as {' union all '.join(selects)}")
-    return True
+    ((changed,),) = connection.execute(f"select count(*) from {_CHANGED}").fetchall()
+    return bool(changed <= MOST_CHANGED * events)
 
 
 def _rows_of(connection: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> int:

@@ -104,12 +104,7 @@ def _generated(config: WorldConfig) -> list[GeneratedModel | ComputedModel]:
         ),
         GeneratedModel(
             "intermediate.attempt_segments",
-            events
-            | {
-                "intermediate.attempt_openings",
-                "intermediate.opening_events",
-                "intermediate.opening_visitors",
-            },
+            events | {"intermediate.opening_events", "intermediate.opening_visitors"},
             attempt_segments_query(journeys),
             is_view=True,
         ),

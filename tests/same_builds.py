@@ -22,6 +22,7 @@ DICTIONARIES = {
     "intermediate.origins": "origin_number",
     "intermediate.pages": "page_number",
     "intermediate.event_names": "name_number",
+    "intermediate.cells": "cell_number",
 }
 # These hold a row of all that the dictionaries hold, or were asked for: they may hold more, too.
 MAY_HOLD_MORE = {
@@ -39,6 +40,7 @@ _NUMBER_OF = {
     "landing_page_number": "intermediate.pages",
     "exit_page_number": "intermediate.pages",
     "name_number": "intermediate.event_names",
+    "cell_number": "intermediate.cells",
 }
 _RELATIVE = 1e-9  # sums of floats depend on the order of adding
 _LEAST = 1e-12
