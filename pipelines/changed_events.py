@@ -10,7 +10,7 @@ import duckdb
 from pipelines.build_base import Base, staged_paths
 from pipelines.staging_day import rows_of_files
 
-# Shares of all events. Beyond the first making everything anew is less work; beyond the second finding out is.
+# Shares of all events: beyond the first, making everything anew is less work; beyond the second, even asking.
 MOST_CHANGED = 0.2
 MOST_COMPARED = 0.5
 _CHANGED = "changed.staged_events"

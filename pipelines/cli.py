@@ -204,6 +204,9 @@ def build(
     engine: Annotated[
         str, typer.Option(help="Where: duckdb, or a Spark master such as spark://host:7077.")
     ] = "duckdb",
+    whole: Annotated[
+        bool, typer.Option("--whole", help="Make every table anew, not only what changed days touch.")
+    ] = False,
     json_output: JsonOption = False,
 ) -> None:
     """Rebuild sessions, stage paths and funnels from the lake, check them, and publish."""
@@ -215,7 +218,7 @@ def build(
             f"--engine {engine}: not known; name {known} {', '.join(steps.SPARK_MASTERS)}"
         )
     with _working(workspace) as (opened, progress):
-        built = steps.build(opened, progress, engine=engine)
+        built = steps.build(opened, progress, engine=engine, whole=whole)
     if json_output:
         _print_json(vars(built))
     else:

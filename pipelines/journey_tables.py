@@ -27,6 +27,7 @@ from pipelines.sql_models import (
     run_checks,
 )
 from pipelines.stage_classes import (
+    class_digits,
     classified_events_query,
     goal_events_query,
     session_stage_events_query,
@@ -94,7 +95,8 @@ def _generated(config: WorldConfig) -> list[GeneratedModel | ComputedModel]:
             "intermediate.session_stage_events",
             events,
             session_stage_events_query(with_sources),
-            rules=parse_rules({"renewed by": "user_number of keyed_events, session_days"}),
+            # where no journey asks the session there is nothing to make
+            rules=parse_rules(_BY_PERSON if len(class_digits(journeys)) < len(journeys) else {}),
         ),
         GeneratedModel(
             "intermediate.goal_events",
@@ -131,6 +133,7 @@ def _generated(config: WorldConfig) -> list[GeneratedModel | ComputedModel]:
     ]
 
 
+_BY_PERSON = {"renewed by": "user_number of keyed_events, session_days"}
 _BY_OPENING = {"renewed by": "attempt_number of opening_events, attempt_segments"}
 _GOAL_EVENTS_BY = "event_number of staging.events, keyed_events, session_stage_events, event_money"
 _PATHS_TAKEN = (

@@ -326,10 +326,15 @@ def _is_among(renewal: Renewal, time: str) -> str:
     if renewal.keys == renewal.keys[:1]:
         (key,) = renewal.keys
         return f"t.{key} in (select {key} from renewing.keys)"
-    same = [f"k.{key} is not distinct from t.{key}" for key in renewal.keys]
+    (first, *others) = renewal.keys
+    same = [f"k.{first} = t.{first}", *(f"k.{key} is not distinct from t.{key}" for key in others)]
     if renewal.since:
         same.append(f"t.{time} >= k.since_us")
-    return f"exists (select 1 from renewing.keys as k where {' and '.join(same)})"
+    # the first column leaves few rows of which the others have to be compared
+    return (
+        f"t.{first} in (select {first} from renewing.keys) "
+        f"and exists (select 1 from renewing.keys as k where {' and '.join(same)})"
+    )
 
 
 def _version(table: str, which: str) -> str:

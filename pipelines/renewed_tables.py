@@ -20,25 +20,38 @@ from pipelines.journey_tables import build_tables, models_of
 from pipelines.renewed_model import RenewedTables
 from pipelines.sql_models import AnyModel, Progress, in_order, run_checks
 
+# of fewer the hundred statements cost more than the events
+FEWEST_EVENTS = 300_000
+
 
 def renew_tables(
-    connection: duckdb.DuckDBPyConnection, config: WorldConfig, progress: Progress = lambda _: None
+    connection: duckdb.DuckDBPyConnection,
+    config: WorldConfig,
+    progress: Progress = lambda _: None,
+    *,
+    fewest_events: int = FEWEST_EVENTS,
 ) -> bool:
     """Make all tables of ``lake`` what a whole build makes of it, and run the checks.
 
     Returns whether the tables of the last build were renewed; they are made whole where there are none, or
-    of another program, config or journeys, and where much changed. Raises SqlFailed or CheckFailed.
+    of another program, config or journeys, and where few events are or many changed. Raises SqlFailed or
+    CheckFailed; the next build is then a whole one.
     """
     write_config(connection, config)
     models = models_of(config)
     recipe = recipe_of(connection, models)
     base = read_base(connection)
     forget_base(connection)
-    renewed = base is not None and base.recipe == recipe and _renew(connection, models, base, progress)
+    can_renew = base is not None and base.recipe == recipe and _count_events(connection) >= fewest_events
+    renewed = base is not None and can_renew and _renew(connection, models, base, progress)
     if not renewed:
         build_tables(connection, config, progress)
     remember_base(connection, recipe)
     return renewed
+
+
+def _count_events(connection: duckdb.DuckDBPyConnection) -> int:
+    return int(connection.execute("select count(*) from lake.staged_events").fetchall()[0][0])
 
 
 def _renew(

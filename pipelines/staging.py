@@ -14,6 +14,7 @@ import duckdb
 import pyarrow as pa
 
 from connectors.manifest import Manifest
+from pipelines.build_base import read_base
 from pipelines.config_tables import landed_day, write_days
 from pipelines.engine_functions import STAGING_FUNCTIONS
 from pipelines.engine_limits import share_of
@@ -71,7 +72,7 @@ def stage_days(connection: duckdb.DuckDBPyConnection, workspace: Workspace, prog
             "journey needs a ga4, mixpanel or table source"
         )
     _stage_side_by_side(missing, workspace.settings.engine, progress)
-    _drop_outdated(workspace, {path for paths in gathered.values() for path in paths})
+    _set_aside_outdated(connection, workspace, {path for paths in gathered.values() for path in paths})
     for staging in STAGINGS:
         _gather(connection, staging, gathered[staging.gathered])
     files = [
@@ -120,10 +121,24 @@ def _landed_name(target: Path) -> str:
     return target.stem.rpartition("-")[0]
 
 
-def _drop_outdated(workspace: Workspace, wanted: set[Path]) -> None:
-    for path in workspace.staged.glob("*/*"):
-        if path not in wanted:
+def _set_aside_outdated(
+    connection: duckdb.DuckDBPyConnection, workspace: Workspace, wanted: set[Path]
+) -> None:
+    """Drop what is outdated, but for what the tables are made of: a build asks what changed since."""
+    base = read_base(connection)
+    kept = {file.path for file in base.files} if base else set()
+    outdated = [path for path in workspace.staged.glob("*/*") if path not in wanted]
+    for path in outdated:
+        if path not in kept:
             path.unlink()
+    rows = [{"path": str(path)} for path in outdated if path in kept]
+    replace_table(connection, "lake.outdated_files", pa.schema([("path", pa.string())]), rows)
+
+
+def drop_outdated(connection: duckdb.DuckDBPyConnection) -> None:
+    """Drop the staged files that were kept until the tables were made of others."""
+    for (path,) in connection.execute("select path from lake.outdated_files").fetchall():
+        Path(path).unlink(missing_ok=True)
 
 
 def _gather(connection: duckdb.DuckDBPyConnection, staging: Staging, paths: Iterable[Path]) -> None:

@@ -16,6 +16,7 @@ from connectors.day_range import EVERY_DAY, DayRange
 from connectors.errors import SourceError
 from connectors.pull_report import PullReport
 from pipelines.alerts import AlertReport, send_alerts
+from pipelines.build_base import forget_base
 from pipelines.config_tables import WorldConfig
 from pipelines.detecting import detect_nights
 from pipelines.errors import NothingLanded
@@ -32,18 +33,18 @@ from pipelines.failed_sources import (
 from pipelines.finding_store import RUNS, built_recipe, make_state, make_state_marts, mark_built
 from pipelines.fix_review import review_fixes
 from pipelines.frozen_marts import use_frozen
-from pipelines.journey_tables import build_tables
 from pipelines.lake_sweep import finish_sweep
 from pipelines.mark_store import bring_back_marks
 from pipelines.publishing import publish
 from pipelines.pulling import pull_source
+from pipelines.renewed_tables import renew_tables
 from pipelines.report import write_report
 from pipelines.retention import apply_retention, note_plan, refuse_too_short
 from pipelines.rule_review import refuse_empty_stages
 from pipelines.spark_build import spark_build
 from pipelines.spark_store import keep_only
 from pipelines.sql_models import Progress
-from pipelines.staging import stage_days
+from pipelines.staging import drop_outdated, stage_days
 from pipelines.version import VERSION
 from pipelines.warehouse import open_warehouse
 from pipelines.workspace import Workspace
@@ -112,11 +113,17 @@ def pull_each(
 
 
 def build(
-    workspace: Workspace, progress: Progress = quiet, *, publishes: bool = True, engine: str = DUCKDB
+    workspace: Workspace,
+    progress: Progress = quiet,
+    *,
+    publishes: bool = True,
+    engine: str = DUCKDB,
+    whole: bool = False,
 ) -> BuildReport:
-    """Stage what landed, rebuild all tables, check them, and publish.
+    """Stage what landed, bring all tables up to date, check them, and publish.
 
-    ``engine`` is DuckDB or a Spark master, which then makes the tables; staging and all else is done here.
+    Of many events only what the changed days touch is made again, unless ``whole``. ``engine`` is DuckDB or
+    a Spark master, which then makes all tables; staging and all else is done here.
     What could not be pulled is told in marts.tracking_health. Raises SourcesFailed where a journey
     names a source that failed before anything of it landed.
     """
@@ -129,8 +136,11 @@ def build(
     # a cluster that cannot be reached is told before anything changes
     with _engine(workspace, engine, progress) as build_on_engine, _warehouse(workspace) as connection:
         mark_built(connection, None)
+        if whole:
+            forget_base(connection)
         staged = stage_days(connection, workspace, progress)
         build_on_engine(connection, config, progress)
+        drop_outdated(connection)
         use_frozen(connection, workspace)
         note_plan(connection, workspace)
         refuse_empty_stages(connection, workspace.journeys)
@@ -232,11 +242,18 @@ BuildOnEngine = Callable[[duckdb.DuckDBPyConnection, WorldConfig, Progress], Non
 def _engine(workspace: Workspace, engine: str, progress: Progress) -> Iterator[BuildOnEngine]:
     if engine != DUCKDB:
         with spark_build(workspace, engine, progress) as spark:
-            yield spark.build_tables
+
+            def build_there(
+                connection: duckdb.DuckDBPyConnection, config: WorldConfig, progress: Progress
+            ) -> None:
+                forget_base(connection)
+                spark.build_tables(connection, config, progress)
+
+            yield build_there
         return
 
     def build_here(connection: duckdb.DuckDBPyConnection, config: WorldConfig, progress: Progress) -> None:
-        build_tables(connection, config, progress)
+        renew_tables(connection, config, progress)
         keep_only(workspace, None)  # tables that nothing reads any more
 
     yield build_here

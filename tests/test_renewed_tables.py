@@ -104,7 +104,7 @@ class Shop:
         """Renews without a look; whether only what changed was renewed."""
         with open_warehouse(self.database, ENGINE) as connection:
             paths = self.world.gather(connection, self.staged)
-            is_renewed = renew_tables(connection, self.config)
+            is_renewed = renew_tables(connection, self.config, fewest_events=0)
         if not self.keeps_old_files:
             self.drop_old_files(paths)
         return is_renewed
@@ -255,7 +255,7 @@ def renew_and_crash(shop: Shop, most: float) -> int:
         shop.world.gather(connection, shop.staged)
         dying = Dying(connection, most)
         try:
-            renew_tables(cast(duckdb.DuckDBPyConnection, dying), shop.config)
+            renew_tables(cast(duckdb.DuckDBPyConnection, dying), shop.config, fewest_events=0)
         except Crash:
             assert dying.statements > most
         return dying.statements

@@ -1,5 +1,4 @@
 -- One row per row of marts.placebo_cohorts, its texts as numbers.
--- renewed by: placebo_group, reached_date of attempt_stages
 select
     journey_number, persona, stage_number, reached_date, placebo_group, age_days,
     count(*) as attempts
