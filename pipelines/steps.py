@@ -136,7 +136,7 @@ def build(
     # a cluster that cannot be reached is told before anything changes
     with _engine(workspace, engine, progress) as build_on_engine, _warehouse(workspace) as connection:
         mark_built(connection, None)
-        if whole:
+        if whole or engine != DUCKDB:  # Spark makes all tables, of all staged files there are
             forget_base(connection)
         staged = stage_days(connection, workspace, progress)
         build_on_engine(connection, config, progress)
@@ -242,14 +242,7 @@ BuildOnEngine = Callable[[duckdb.DuckDBPyConnection, WorldConfig, Progress], Non
 def _engine(workspace: Workspace, engine: str, progress: Progress) -> Iterator[BuildOnEngine]:
     if engine != DUCKDB:
         with spark_build(workspace, engine, progress) as spark:
-
-            def build_there(
-                connection: duckdb.DuckDBPyConnection, config: WorldConfig, progress: Progress
-            ) -> None:
-                forget_base(connection)
-                spark.build_tables(connection, config, progress)
-
-            yield build_there
+            yield spark.build_tables
         return
 
     def build_here(connection: duckdb.DuckDBPyConnection, config: WorldConfig, progress: Progress) -> None:

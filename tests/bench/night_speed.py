@@ -17,7 +17,9 @@ from bench_ours import gather, gather_files, world_config
 from contract import Task
 from world import make_world
 
+from pipelines.build_base import forget_base
 from pipelines.engine_settings import EngineSettings
+from pipelines.publishing import publish
 from pipelines.renewed_tables import renew_tables
 from pipelines.warehouse import open_warehouse
 
@@ -44,18 +46,37 @@ def main() -> None:
     days = sorted(task.events.glob("*.parquet"))
     before = [*days[: -1 - LATE_DAYS], *(_without_late(day, scratch) for day in days[-1 - LATE_DAYS : -1])]
     config = world_config(tuple(asked.journeys.split(",")))
+    published = scratch / "painpoints.duckdb"
     with open_warehouse(scratch / "warehouse.duckdb", engine) as connection:
+
+        def build() -> str:
+            renewed = renew_tables(connection, config, fewest_events=0)
+            return "renewed" if renewed else "whole"
+
+        def publishes() -> str:
+            publish(connection, published)
+            return ""
+
         gather(connection, task)
         gather_files(connection, before)
-        _shown("whole build, the day before", lambda: renew_tables(connection, config))
+        _shown("whole build, the day before", build)
+        _shown("  published", publishes)
         gather_files(connection, days)
-        night = _shown("night: a new day, late rows", lambda: renew_tables(connection, config))
-        _shown("night: nothing new", lambda: renew_tables(connection, config))
-        connection.execute("drop table lake.built_recipe")
-        whole = _shown("whole build, the same days", lambda: renew_tables(connection, config))
-    print(
-        f"a night costs 1/{whole[0] / night[0]:.1f} of the time, 1/{whole[1] / night[1]:.1f} of the CPU time"
-    )
+        night = _shown("night: a new day, late rows", build)
+        night_published = _shown("  published", publishes)
+        _shown("night: nothing new", build)
+        _shown("  published", publishes)
+        forget_base(connection)
+        published.unlink()
+        whole = _shown("whole build, the same days", build)
+        whole_published = _shown("  published", publishes)
+    for name, dear, cheap in (
+        ("the build of a night", whole, night),
+        ("with publishing", _sum(whole, whole_published), _sum(night, night_published)),
+    ):
+        print(
+            f"{name} costs 1/{dear[0] / cheap[0]:.1f} of the time, 1/{dear[1] / cheap[1]:.1f} of the CPU time"
+        )
     shutil.rmtree(scratch)
 
 
@@ -70,13 +91,15 @@ def _without_late(day: Path, folder: Path) -> Path:
     return target
 
 
-def _shown(name: str, work: Callable[[], bool]) -> tuple[float, float]:
+def _sum(one: tuple[float, float], other: tuple[float, float]) -> tuple[float, float]:
+    return one[0] + other[0], one[1] + other[1]
+
+
+def _shown(name: str, work: Callable[[], str]) -> tuple[float, float]:
     started, cpu = time.perf_counter(), _cpu_seconds()
-    renewed = work()
+    remark = work()
     took = time.perf_counter() - started, _cpu_seconds() - cpu
-    print(
-        f"{name:<28} {took[0]:7.1f} s {took[1]:7.1f} cpu s  {'renewed' if renewed else 'whole'}", flush=True
-    )
+    print(f"{name:<28} {took[0]:7.1f} s {took[1]:7.1f} cpu s  {remark}", flush=True)
     return took
 
 

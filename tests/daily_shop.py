@@ -1,0 +1,61 @@
+"""A small shop whose log is a file a day, for tests of what nights bring."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+
+from conftest import CRM_CONFIG, CRM_HEADER, SHOP_JOURNEY, make_workspace
+
+from pipelines import steps
+from pipelines.workspace import open_workspace
+
+FIRST = date(2026, 3, 1)
+CONFIG = CRM_CONFIG.replace("exports/crm*.csv", "exports/*.csv").replace(
+    'user_id = "who", device = "device"', 'user_id = "who", device_id = "machine", device = "device"'
+)
+HEADER = CRM_HEADER.replace("device", "machine,device")
+
+
+class Shop:
+    """A shop whose log is a file a day; some of its visitors log in, on machines of their own."""
+
+    def __init__(self, folder: Path, seed: int, *, days: int, visitors: int = 20) -> None:
+        self.folder = make_workspace(folder, config=CONFIG, journey=SHOP_JOURNEY, lines=[])
+        (folder / "exports" / "crm.csv").unlink()
+        self.chance = random.Random(seed)
+        self.days: dict[date, list[str]] = {}
+        for number in range(days):
+            self.add_day(FIRST + timedelta(number), visitors)
+
+    def add_day(self, day: date, visitors: int) -> None:
+        self.days[day] = [line for number in range(visitors) for line in self._visit(day, number)]
+        self._write(day)
+
+    def change(self, day: date, changed: Callable[[list[str]], list[str]]) -> None:
+        self.days[day] = changed(self.days[day])
+        self._write(day)
+
+    def _visit(self, day: date, number: int) -> list[str]:
+        machine = f"m{self.chance.randrange(2000)}"
+        who = f"u{machine}" if self.chance.random() < 0.3 else ""
+        kind = self.chance.choice(["mobile", "desktop"])
+        hour = self.chance.randrange(24)  # some are of another UTC day than their file
+        steps_ = ["visit", "cart", "buy"][: self.chance.randint(1, 3)]
+        return [
+            f"{day} {hour:02d}:{number % 60:02d}:{10 * place:02d},{step},{who},{machine},{kind},"
+            + ("20.5" if step == "buy" else "")
+            for place, step in enumerate(steps_)
+        ]
+
+    def _write(self, day: date) -> None:
+        path = self.folder / "exports" / f"{day}.csv"
+        path.write_text("\n".join([HEADER, *self.days[day]]) + "\n", "utf-8")
+
+    def publish(self) -> Path:
+        workspace = open_workspace(self.folder)
+        steps.pull(workspace)
+        steps.build(workspace)
+        return workspace.published

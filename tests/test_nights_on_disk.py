@@ -1,0 +1,114 @@
+"""Nights of a workspace whose tables are renewed: what they leave on the disk, and what stops them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from daily_shop import FIRST, Shop
+from same_tables import differences
+
+from pipelines import renewed_tables, steps
+from pipelines.workspace import Workspace, open_workspace
+
+RENEWS = "renewing tables"
+
+
+@pytest.fixture(autouse=True)
+def _small_shops_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    build = renewed_tables.renew_tables
+    monkeypatch.setattr(steps, "renew_tables", lambda *given: build(*given, fewest_events=0))
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    """Twenty days built, then late rows in one of them."""
+    shop = Shop(tmp_path / "shop", 5, days=20)
+    shop.publish()
+    shop.change(FIRST + timedelta(16), lambda lines: [*lines, lines[3].replace("mobile", "tablet")])
+    shop.add_day(FIRST + timedelta(20), visitors=20)
+    steps.pull(open_workspace(shop.folder))
+    return shop
+
+
+def _told(workspace: Workspace, *, whole: bool = False) -> list[str]:
+    lines: list[str] = []
+    steps.build(workspace, lines.append, whole=whole)
+    return lines
+
+
+def _is_renewed(lines: list[str]) -> bool:
+    return any(line.startswith(RENEWS) for line in lines)
+
+
+def _staged_days(workspace: Workspace) -> list[str]:
+    """The days of the staged files on the disk, one for each file."""
+    return sorted(path.name[: len("events-2026-03-01")] for path in workspace.staged.glob("*/*.parquet"))
+
+
+def _assert_as_built_anew(shop: Shop, other: Path) -> None:
+    """The published tables are those of a workspace that never saw another day."""
+    fresh = Shop(other, 0, days=0)
+    for day, lines in shop.days.items():
+        fresh.days[day] = []
+        fresh.change(day, lambda _, lines=lines: lines)  # type: ignore[misc]
+    published = open_workspace(shop.folder).published
+    assert differences(published, fresh.publish(), but=("marts.runs",)) == []
+
+
+def test_a_night_says_what_a_fresh_workspace_would(shop: Shop, tmp_path: Path) -> None:
+    assert _is_renewed(_told(open_workspace(shop.folder)))
+    _assert_as_built_anew(shop, tmp_path / "fresh")
+
+
+def test_an_outdated_day_is_kept_until_the_tables_are_made(shop: Shop) -> None:
+    workspace = open_workspace(shop.folder)
+    during: list[str] = []
+
+    def look(line: str) -> None:
+        if line.startswith(RENEWS):
+            during.extend(_staged_days(workspace))
+
+    steps.build(workspace, look)
+    after = _staged_days(workspace)
+    assert len(after) == len(set(after)) == 21
+    assert sorted({*during}) == after
+    assert [day for day in during if during.count(day) > 1] == ["events-2026-03-17"] * 2
+
+
+def test_asked_for_all_a_night_makes_all_and_keeps_nothing(shop: Shop, tmp_path: Path) -> None:
+    assert not _is_renewed(_told(open_workspace(shop.folder), whole=True))
+    _assert_as_built_anew(shop, tmp_path / "fresh")
+
+
+def test_a_night_that_was_stopped_is_made_whole_by_the_next(shop: Shop, tmp_path: Path) -> None:
+    workspace = open_workspace(shop.folder)
+    published = workspace.published.read_bytes()
+
+    def stop(line: str) -> None:
+        if line.startswith("checking"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        steps.build(workspace, stop)
+    assert workspace.published.read_bytes() == published
+    assert not _is_renewed(_told(workspace))
+    assert len(_staged_days(workspace)) == 21
+    _assert_as_built_anew(shop, tmp_path / "fresh")
+    assert _is_renewed(_told(workspace)), "and the night after that goes on"
+
+
+def test_tables_of_another_journey_are_made_anew(shop: Shop) -> None:
+    workspace = open_workspace(shop.folder)
+    assert _is_renewed(_told(workspace))
+    (path,) = workspace.journeys_folder.glob("*.yaml")
+    path.write_text(path.read_text("utf-8").replace("window: 2d", "window: 1d"), "utf-8")
+    assert not _is_renewed(_told(open_workspace(shop.folder)))
+
+
+def test_a_staged_day_that_another_hand_rewrote_is_no_base(shop: Shop) -> None:
+    workspace = open_workspace(shop.folder)
+    path = sorted(workspace.staged.glob("*/*.parquet"))[0]
+    path.touch()
+    assert not _is_renewed(_told(workspace))
