@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import duckdb
@@ -44,13 +44,12 @@ Digests = dict[str, dict[int, tuple[int, str]]]
 
 @dataclass(frozen=True)
 class PublishedState:
-    """What rows the tables have now: their digests by mart and UTC day, and their columns.
+    """What rows the tables have now: their digests by mart and UTC day; none where nobody asked for them.
 
     ``files`` are the staged files behind the events, paths by name within the lake's staged files.
     """
 
     digests: Digests
-    columns: Mapping[str, tuple[tuple[str, str], ...]]
     files: Mapping[str, str]
     program: str
 
@@ -58,15 +57,20 @@ class PublishedState:
 def state_of_rows(connection: duckdb.DuckDBPyConnection) -> PublishedState | None:
     """The state of the warehouse's rows; None where it has not all that a digest stands on."""
     try:
-        files = dict(connection.execute("select file, path from lake.staged_files").fetchall())
+        state = state_of_files(connection)
         digests = {mart: _digests(connection, mart) for mart in ROW_TIMES}
     except duckdb.CatalogException:
         return None
-    columns = {mart: columns_of(connection, f"marts.{quoted(mart)}") for mart in ROW_TIMES}
-    return PublishedState(digests, columns, files, _program())
+    return replace(state, digests=digests)
 
 
-def columns_of(connection: duckdb.DuckDBPyConnection, table: str) -> tuple[tuple[str, str], ...]:
+def state_of_files(connection: duckdb.DuckDBPyConnection) -> PublishedState:
+    """The state without digests, which take reading all rows."""
+    files = dict(connection.execute("select file, path from lake.staged_files").fetchall())
+    return PublishedState({}, files, _program())
+
+
+def _columns_of(connection: duckdb.DuckDBPyConnection, table: str) -> tuple[tuple[str, str], ...]:
     return tuple((row[0], row[1]) for row in connection.execute(f"describe {table}").fetchall())
 
 
@@ -98,6 +102,20 @@ def write_state(
         connection.execute(f"comment on table published.about.{table} is {literal(text)}")
 
 
+def is_renewable(connection: duckdb.DuckDBPyConnection, size_bytes: int) -> bool:
+    """Whether the attached file is of this program and these columns, and was not renewed too often."""
+    ((program, whole_bytes, renewals),) = connection.execute("from published.about.written").fetchall()
+    has_grown = size_bytes - whole_bytes > max((MOST_GROWTH - 1) * whole_bytes, GROWTH_BYTES)
+    if program != _program() or has_grown or renewals >= MOST_RENEWALS:
+        return False
+    of_other_columns = any(
+        _columns_of(connection, f"published.marts.{quoted(mart)}")
+        != _columns_of(connection, f"marts.{quoted(mart)}")
+        for mart in ROW_TIMES
+    )
+    return not of_other_columns and not any(_has_lost_rows(connection, mart) for mart in TEXT_ROWS)
+
+
 def changed_days(
     connection: duckdb.DuckDBPyConnection, state: PublishedState, size_bytes: int
 ) -> dict[str, list[int]] | None:
@@ -107,16 +125,10 @@ def changed_days(
     has grown, or days or events have gone from it, whose bytes would stay behind. Raises duckdb.Error where
     it does not hold what it should.
     """
-    ((program, whole_bytes, renewals),) = connection.execute("from published.about.written").fetchall()
+    if not is_renewable(connection, size_bytes):
+        return None
     before = connection.execute("from published.about.row_days").fetchall()
     files = {row[0] for row in connection.execute("from published.about.staged_files").fetchall()}
-    if any(columns_of(connection, f"published.marts.{m}") != state.columns[m] for m in ROW_TIMES):
-        return None
-    has_grown = size_bytes - whole_bytes > max((MOST_GROWTH - 1) * whole_bytes, GROWTH_BYTES)
-    if program != state.program or has_grown or renewals >= MOST_RENEWALS:
-        return None
-    if any(_has_lost_rows(connection, mart) for mart in TEXT_ROWS):
-        return None
     restaged = _days_of_files(connection, [path for name, path in state.files.items() if name not in files])
     found: dict[str, list[int]] = {}
     for mart, now in state.digests.items():

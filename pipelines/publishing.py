@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -17,9 +18,10 @@ from pipelines.commits import in_batches
 from pipelines.errors import PainpointsError
 from pipelines.exhausted import machine_exhausted
 from pipelines.layout_version import LAYOUT
-from pipelines.published_days import PublishedState, state_of_rows
+from pipelines.published_days import PublishedState, state_of_files, state_of_rows
 from pipelines.renewing import (
     as_published,
+    can_renew_noted,
     changed_days_of,
     remember_file,
     remember_rows,
@@ -27,6 +29,7 @@ from pipelines.renewing import (
     renew_marts,
 )
 from pipelines.sql_models import Model, comment_on, read_models
+from pipelines.unpublished_rows import begin_notes, has_notes
 from pipelines.version import VERSION
 from pipelines.warehouse import literal, quoted
 
@@ -56,6 +59,7 @@ def publish(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
         os.replace(part, target)
         if state is not None:
             remember_file(connection, digest)
+            begin_notes(connection)
     except (OSError, duckdb.Error) as error:
         _discard(part)  # half a file only takes the room that is missing
         exhausted = machine_exhausted(error, str(target)) if isinstance(error, duckdb.Error) else None
@@ -73,19 +77,36 @@ def publish(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
 def _make(connection: duckdb.DuckDBPyConnection, target: Path, part: Path) -> PublishedState | None:
     """Make ``part`` the file that ``target`` is to become; returns what rows it has, where that is known."""
     # rows that retention lets go must leave no bytes behind in a copy
-    state = None if _since(connection) else state_of_rows(connection)
-    days = changed_days_of(connection, target, state) if state and _is_ours(connection, target) else None
-    if state and days is not None:
-        try:
-            shutil.copyfile(target, part)
-            renew_marts(connection, part, _made(connection), state, days)
+    has_all_rows = not _since(connection)
+    if has_all_rows and has_notes(connection) and _is_ours(connection, target):
+        state = state_of_files(connection)
+        if can_renew_noted(connection, target) and _renewed(connection, target, part, state, None):
             return state
-        except (OSError, duckdb.Error):  # a copy needs more room than a file that is new, for one
-            _discard(part)
+    found = state_of_rows(connection) if has_all_rows else None
+    days = changed_days_of(connection, target, found) if found and _is_ours(connection, target) else None
+    if found and days is not None and _renewed(connection, target, part, found, days):
+        return found
     write_marts(connection, part)
-    if state:
-        remember_rows(connection, part, state)
-    return state
+    if found:
+        remember_rows(connection, part, found)
+    return found
+
+
+def _renewed(
+    connection: duckdb.DuckDBPyConnection,
+    target: Path,
+    part: Path,
+    state: PublishedState,
+    days: Mapping[str, Sequence[int]] | None,
+) -> bool:
+    """Make ``part`` a copy of ``target`` brought up to date; False where that fails."""
+    try:
+        shutil.copyfile(target, part)
+        renew_marts(connection, part, _made(connection), state, days)
+        return True
+    except (OSError, duckdb.Error):  # a copy needs more room than a file that is new, for one
+        _discard(part)
+        return False
 
 
 def _is_ours(connection: duckdb.DuckDBPyConnection, target: Path) -> bool:

@@ -19,6 +19,7 @@ from pipelines.exhausted import machine_exhausted
 from pipelines.journey_tables import build_tables, models_of
 from pipelines.renewed_model import RenewedTables
 from pipelines.sql_models import AnyModel, Progress, in_order, run_checks
+from pipelines.unpublished_rows import end_notes, note_changes
 
 # of fewer the hundred statements cost more than the events
 FEWEST_EVENTS = 300_000
@@ -45,6 +46,7 @@ def renew_tables(
     can_renew = base is not None and base.recipe == recipe and _count_events(connection) >= fewest_events
     renewed = base is not None and can_renew and _renew(connection, models, base, progress)
     if not renewed:
+        end_notes(connection)
         build_tables(connection, config, progress)
     remember_base(connection, recipe)
     return renewed
@@ -73,6 +75,7 @@ def _renew(
                 ) from error
         progress("checking what changed")
         run_checks(connection, tables.limited_query)
+        note_changes(connection)
     return True
 
 

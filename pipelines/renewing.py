@@ -11,8 +11,16 @@ import sqlglot
 from sqlglot import exp
 
 from pipelines.commits import at_once, in_batches
-from pipelines.published_days import DAY_US, ROW_TIMES, PublishedState, changed_days, write_state
+from pipelines.published_days import (
+    DAY_US,
+    ROW_TIMES,
+    PublishedState,
+    changed_days,
+    is_renewable,
+    write_state,
+)
 from pipelines.sql_models import Model, comment_on
+from pipelines.unpublished_rows import can_renew_rows, renew_noted_rows
 from pipelines.warehouse import literal, quoted
 
 
@@ -37,6 +45,15 @@ def changed_days_of(
         return None
 
 
+def can_renew_noted(connection: duckdb.DuckDBPyConnection, target: Path) -> bool:
+    """Whether writing the noted rows anew makes of ``target`` what it should be."""
+    try:
+        with as_published(connection, target, "read_only"):
+            return is_renewable(connection, target.stat().st_size) and can_renew_rows(connection)
+    except duckdb.Error:
+        return False
+
+
 def remember_file(connection: duckdb.DuckDBPyConnection, digest: str) -> None:
     """Keep in the warehouse the SHA-256 of what was published.
 
@@ -58,9 +75,12 @@ def renew_marts(
     path: Path,
     marts: Sequence[Model],
     state: PublishedState,
-    days: Mapping[str, Sequence[int]],
+    days: Mapping[str, Sequence[int]] | None,
 ) -> None:
-    """Make the published file at ``path`` say what ``marts`` of the warehouse say; ``days`` are UTC days."""
+    """Make the published file at ``path`` say what ``marts`` of the warehouse say.
+
+    Of marts of rows those of ``days`` (UTC) are written anew, or without them those that were noted.
+    """
     with as_published(connection, path):
         with in_batches(connection) as done:
             for model in marts:
@@ -69,6 +89,8 @@ def renew_marts(
                 if name not in ROW_TIMES:
                     connection.execute(f"create or replace table {target} as select * from {model.name}")
                     comment_on(connection, target, model)
+                elif days is None:
+                    renew_noted_rows(connection, target, model)
                 elif days[name]:
                     _renew_rows(connection, target, model, ROW_TIMES[name], days[name])
                 done()

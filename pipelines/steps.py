@@ -45,6 +45,7 @@ from pipelines.spark_build import spark_build
 from pipelines.spark_store import keep_only
 from pipelines.sql_models import Progress
 from pipelines.staging import drop_outdated, stage_days
+from pipelines.unpublished_rows import end_notes
 from pipelines.version import VERSION
 from pipelines.warehouse import open_warehouse
 from pipelines.workspace import Workspace
@@ -138,6 +139,7 @@ def build(
         mark_built(connection, None)
         if whole or engine != DUCKDB:  # Spark makes all tables, of all staged files there are
             forget_base(connection)
+            end_notes(connection)
         staged = stage_days(connection, workspace, progress)
         build_on_engine(connection, config, progress)
         drop_outdated(connection)

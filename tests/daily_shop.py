@@ -7,9 +7,11 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 
+import duckdb
 from conftest import CRM_CONFIG, CRM_HEADER, SHOP_JOURNEY, make_workspace
 
-from pipelines import steps
+from pipelines import publishing, steps
+from pipelines.warehouse import literal, open_warehouse
 from pipelines.workspace import open_workspace
 
 FIRST = date(2026, 3, 1)
@@ -59,3 +61,27 @@ class Shop:
         steps.pull(workspace)
         steps.build(workspace)
         return workspace.published
+
+
+def assert_as_a_fresh_one(shop: Shop) -> None:
+    """Every table, row and comment of the published file is that of one written whole."""
+    workspace = open_workspace(shop.folder)
+    fresh = shop.folder / "fresh.duckdb"
+    fresh.unlink(missing_ok=True)
+    with open_warehouse(workspace.warehouse, workspace.settings.engine) as connection:
+        publishing.write_marts(connection, fresh)
+    with duckdb.connect() as db:
+        db.execute(f"attach {literal(workspace.published)} as kept (read_only)")
+        db.execute(f"attach {literal(fresh)} as fresh (read_only)")
+        described = (
+            "select table_name, column_name, data_type, comment from duckdb_columns() "
+            "where database_name = ? and schema_name = 'marts' order by all"
+        )
+        columns = [db.execute(described, [name]).fetchall() for name in ("kept", "fresh")]
+        assert columns[0] == columns[1]
+        for table in sorted({row[0] for row in columns[1]}):
+            for one, other in (("kept", "fresh"), ("fresh", "kept")):
+                query = (
+                    f"select count(*) from (from {one}.marts.{table} except all from {other}.marts.{table})"
+                )
+                assert db.execute(query).fetchall() == [(0,)], (table, one)

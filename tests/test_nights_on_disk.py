@@ -6,10 +6,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from daily_shop import FIRST, Shop
+from daily_shop import FIRST, Shop, assert_as_a_fresh_one
 from same_tables import differences
 
-from pipelines import renewed_tables, steps
+from pipelines import publishing, renewed_tables, steps
 from pipelines.workspace import Workspace, open_workspace
 
 RENEWS = "renewing tables"
@@ -60,6 +60,52 @@ def _assert_as_built_anew(shop: Shop, other: Path) -> None:
 def test_a_night_says_what_a_fresh_workspace_would(shop: Shop, tmp_path: Path) -> None:
     assert _is_renewed(_told(open_workspace(shop.folder)))
     _assert_as_built_anew(shop, tmp_path / "fresh")
+
+
+@pytest.fixture
+def noted(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Publish by publish that renews the file: whether by rows that were noted, and not by days."""
+    seen: list[bool] = []
+    renew = publishing.renew_marts
+
+    def spied(*arguments: object) -> None:
+        seen.append(arguments[-1] is None)
+        renew(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(publishing, "renew_marts", spied)
+    return seen
+
+
+@pytest.mark.parametrize("seed", [11, 12, 13])
+def test_rows_noted_over_nights_make_the_file_a_fresh_one(
+    tmp_path: Path, noted: list[bool], seed: int
+) -> None:
+    shop = Shop(tmp_path / "shop", seed, days=24)
+    shop.publish()
+    for number in range(24, 28):
+        shop.add_day(FIRST + timedelta(number), visitors=12)
+        # who was on a machine before is somebody now, on all days it was seen
+        machines = [line.split(",")[3] for day in list(shop.days)[:20] for line in shop.days[day]]
+        known = [f"{FIRST + timedelta(number)} 23:50:00,visit,new{m},{m},mobile," for m in machines[:3]]
+        shop.change(FIRST + timedelta(number), lambda lines, known=known: [*lines, *known])  # type: ignore[misc]
+        late = FIRST + timedelta(shop.chance.randrange(number))
+        shop.change(late, lambda lines: [*lines, lines[-1].replace(":00,", ":50,")])
+        workspace = open_workspace(shop.folder)
+        steps.pull(workspace)
+        for publishes in (number % 2 == 0, True):  # every other night two builds lie before a publish
+            steps.build(workspace, publishes=publishes)
+        assert_as_a_fresh_one(shop)
+    assert len(noted) >= 4
+    assert all(noted)
+
+
+def test_an_event_that_went_leaves_no_bytes_in_the_file(shop: Shop, noted: list[bool]) -> None:
+    shop.publish()
+    assert noted == [True]
+    shop.change(FIRST + timedelta(4), lambda lines: lines[1:])
+    shop.publish()
+    assert noted == [True], "written whole"
+    assert_as_a_fresh_one(shop)
 
 
 def test_an_outdated_day_is_kept_until_the_tables_are_made(shop: Shop) -> None:

@@ -1,0 +1,140 @@
+"""Which rows of the marts differ from the published file: noted while tables are renewed, row by row.
+
+Who is found to be somebody else after months has rows on many days; only those rows are written anew. The
+notes begin with a published file and end with a build that makes tables whole: then days are compared
+(pipelines/published_days.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import duckdb
+
+from pipelines.published_days import MOST_CHANGED
+from pipelines.sql_models import SQL_FOLDER, Model, read_model, tables_named_in, with_tables
+
+
+@dataclass(frozen=True)
+class RowKey:
+    """What a mart's rows are found by: the number in ``table``, and the column of its text in the mart."""
+
+    number: str
+    table: str
+    column: str
+
+
+ROW_KEYS = {
+    "events": RowKey("event_number", "intermediate.keyed_events", "event_id"),
+    "sessions": RowKey("session_number", "intermediate.session_spans", "session_id"),
+    "attempts": RowKey("attempt_number", "intermediate.attempts", "attempt_id"),
+    "stage_visits": RowKey("user_number", "intermediate.attempt_visits", "user_key"),
+}
+# what an event's row says of its person and session; the rest is the event's own
+_OF_VISIT = {
+    "user_key": "key_text(user_number)",
+    "session_id": "key_text(session_number)",
+    **{name: name for name in ("channel", "medium", "source_name", "campaign", "value", "currency")},
+}
+
+
+def begin_notes(connection: duckdb.DuckDBPyConnection) -> None:
+    """From now on the published file says what the tables say."""
+    for mart, key in ROW_KEYS.items():
+        flag = ", is_another boolean" if mart == "events" else ""
+        connection.execute(f"create or replace table {_notes(mart)} ({key.number} bigint{flag})")
+
+
+def end_notes(connection: duckdb.DuckDBPyConnection) -> None:
+    """What differs is not known any more."""
+    for mart in ROW_KEYS:
+        connection.execute(f"drop table if exists {_notes(mart)}")
+
+
+def has_notes(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether it is known which rows the published file lacks."""
+    found = connection.execute(
+        "select count(*) from duckdb_tables() where database_name = current_database() "
+        "and schema_name = 'lake' and table_name in (select unnest(?))",
+        [[_notes(mart).partition(".")[2] for mart in ROW_KEYS]],
+    ).fetchall()
+    return bool(found[0][0] == len(ROW_KEYS))
+
+
+def note_changes(connection: duckdb.DuckDBPyConnection) -> None:
+    """Add what ``changed`` says, once all tables are renewed; nothing where no notes were begun."""
+    if not has_notes(connection):
+        return
+    for mart in ROW_KEYS:
+        query = read_model(SQL_FOLDER / "unpublished" / f"{mart}.sql").sql
+        connection.execute(f"insert into {_notes(mart)} {query}")
+
+
+def can_renew_rows(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether writing the noted rows anew is enough to make the attached file right, and little work.
+
+    Not where an event has gone from it: its bytes would stay behind.
+    """
+    ((noted, events),) = connection.execute(
+        f"select (select count(*) from {_notes('events')}), (select count(*) from intermediate.keyed_events)"
+    ).fetchall()
+    if noted > MOST_CHANGED * events:
+        return False
+    gone = connection.execute(
+        f"select 1 from {_notes('events')} as n "
+        "inner join published.marts.events as p on key_text(n.event_number) = p.event_id "
+        "left join intermediate.keyed_events as k on n.event_number = k.event_number "
+        "where k.event_number is null limit 1"
+    )
+    return not gone.fetchall()
+
+
+def renew_noted_rows(connection: duckdb.DuckDBPyConnection, target: str, model: Model) -> None:
+    """Write the noted rows of a mart anew in ``target``, a table of the attached file."""
+    mart = model.name.removeprefix("marts.")
+    key = ROW_KEYS[mart]
+    if mart == "events":
+        _renew_events(connection, target, model)
+        return
+    numbers = f"select {key.number} from {_notes(mart)}"
+    _delete(connection, target, key, numbers)
+    rows = f"(select * from {key.table} where {key.number} in ({numbers}))"
+    assert key.table in tables_named_in(model.sql)
+    connection.execute(f"insert into {target} {with_tables(model.sql, {key.table: rows})}")
+
+
+def _renew_events(connection: duckdb.DuckDBPyConnection, target: str, model: Model) -> None:
+    key, notes = ROW_KEYS["events"], _notes("events")
+    others = f"select event_number from {notes} where is_another"
+    _delete(connection, target, key, others)
+    ((first, last),) = connection.execute(
+        f"select min(event_us), max(event_us) from intermediate.keyed_events where event_number in ({others})"
+    ).fetchall()
+    if first is not None:
+        # staged files hold their events by time, and those outside need not be read
+        connection.execute(
+            f"insert into {target} {model.sql} "
+            f"where e.event_us between ? and ? and e.event_number in ({others})",
+            [first, last],
+        )
+    columns = ", ".join(f"{value} as {name}" for name, value in _OF_VISIT.items())
+    connection.execute(
+        f"create or replace temp table visits as select key_text(event_number) as event_id, {columns} "
+        "from intermediate.events where event_number in ("
+        f"select event_number from {notes} group by event_number having not bool_or(is_another))"
+    )
+    taken = ", ".join(f"{name} = v.{name}" for name in _OF_VISIT)
+    differs = " or ".join(f"p.{name} is distinct from v.{name}" for name in _OF_VISIT)
+    connection.execute(
+        f"update {target} as p set {taken} from visits as v where p.event_id = v.event_id and ({differs})"
+    )
+    connection.execute("drop table visits")
+
+
+def _delete(connection: duckdb.DuckDBPyConnection, target: str, key: RowKey, numbers: str) -> None:
+    texts = f"select key_text({key.number}) from ({numbers})"
+    connection.execute(f"delete from {target} where {key.column} in ({texts})")
+
+
+def _notes(mart: str) -> str:
+    return f"lake.unpublished_{mart}"
