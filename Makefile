@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO ?= demo
 
-.PHONY: demo test test-slow bench bench-detection bench-detection-events bench-spark lint lock clean
+.PHONY: demo test test-slow bench bench-detection bench-detection-events bench-night bench-spark lint lock clean
 
 .venv/installed: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it with make PYTHON=python3.12")'
@@ -44,6 +44,9 @@ bench-detection: .venv/installed ## score the detector on worlds with planted pa
 
 bench-detection-events: .venv/installed ## the same from vendors' files through the whole program; minutes a world
 	$(BIN)/python tests/detection/event_run.py $(BENCH)
+
+bench-night: .venv/installed ## time a night, new day and late rows, beside a whole build
+	$(BIN)/python tests/bench/night_speed.py --data bench-data $(BENCH)
 
 bench-spark: .venv/installed .venv/spark-installed ## rows per second of a build on Spark, one worker and two
 	$(BIN)/python tests/bench/spark_scaling.py --data bench-data/spark $(BENCH)

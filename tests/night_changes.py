@@ -114,6 +114,15 @@ def _other_users(world: NightWorld) -> None:
     _edit(world, edit)
 
 
+def _other_plans(world: NightWorld) -> None:
+    """What a segment or a persona reads of an event's properties, which is all that changes."""
+    _edit(
+        world,
+        lambda row: row | {"properties": json.dumps({"plan": world.rng.choice(("free", "pro"))})},
+        most=12,
+    )
+
+
 def _other_traffic(world: NightWorld) -> None:
     def edit(row: Row) -> Row:
         names = ("source_name", "medium", "campaign")
@@ -262,6 +271,7 @@ _ALL = (
     _other_visitors,
     _other_names,
     _other_users,
+    _other_plans,
     _other_traffic,
     _other_times,
     _left_out,

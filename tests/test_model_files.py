@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import timedelta
 
 import sqlglot
 from sqlglot import exp
 
+from models.journey_file import parse_journey
+from pipelines.config_tables import WorldConfig
 from pipelines.engine_functions import FUNCTIONS, STAGING_FUNCTIONS
 from pipelines.engine_settings import EngineSettings
-from pipelines.sql_models import read_models, replace_model
+from pipelines.journey_tables import models_of
+from pipelines.renewal_rules import NO_RULES, changed_name
+from pipelines.sql_models import SQL_FOLDER, read_models, replace_model
 from pipelines.warehouse import SCHEMAS, open_warehouse
 
 
@@ -49,3 +54,31 @@ def test_staging_calls_only_the_functions_that_decide_whether_a_day_is_staged_an
     for model in read_models("staging"):
         called = set(re.findall(r"(\w+)\(", model.sql))
         assert not called & of_models, model.path
+
+
+def test_what_renews_a_table_names_tables_that_it_stands_on() -> None:
+    models = {model.name: model for model in models_of(_config())}
+
+    def below(name: str) -> set[str]:
+        reads = models[name].reads & models.keys() if name in models else set()
+        return {name}.union(*(below(table) for table in reads))
+
+    changed = {changed_name(name): name for name in models}
+    files = {path.stem: path.read_text("utf-8") for path in (SQL_FOLDER / "renewals").glob("*.sql")}
+    assert len(files) > 8
+    for stem, query in files.items():
+        asked = {changed[found] for found in re.findall(r"changed\.\w+", query)}
+        assert asked <= below(f"intermediate.{stem}"), stem
+    ruled = [model for model in models.values() if model.rules != NO_RULES]
+    assert len(ruled) > 35
+    for model in ruled:
+        for rule in (model.rules.renewal, model.rules.sums):
+            assert rule is None or {*rule.of} <= below(model.name), model.name
+
+
+def _config() -> WorldConfig:
+    journey = parse_journey(
+        "journey: buy\nstages: [{name: a, match: [{event: a}]}, {name: b, match: [{event: b}]}]"
+    )
+    sources = [("shop", "table", True)]
+    return WorldConfig("UTC", "EUR", timedelta(minutes=30), {}, sources, [journey], {"buy": ["shop"]})

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from daily_shop import FIRST, Shop, assert_as_a_fresh_one
+from daily_shop import CONFIG, FIRST, HEADER, Shop, assert_as_a_fresh_one
 from same_tables import differences
 
-from pipelines import publishing, renewed_tables, steps
+from pipelines import config_tables, publishing, renewed_tables, steps
+from pipelines.renewed_model import RenewedTables
+from pipelines.sql_models import AnyModel
 from pipelines.workspace import Workspace, open_workspace
 
 RENEWS = "renewing tables"
@@ -106,6 +109,88 @@ def test_an_event_that_went_leaves_no_bytes_in_the_file(shop: Shop, noted: list[
     shop.publish()
     assert noted == [True], "written whole"
     assert_as_a_fresh_one(shop)
+
+
+def test_a_plain_night_makes_no_table_whole_that_can_be_renewed(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole: list[AnyModel] = []
+    make_whole = RenewedTables._make_whole
+
+    def spied(tables: RenewedTables, model: AnyModel) -> None:
+        whole.append(model)
+        make_whole(tables, model)
+
+    monkeypatch.setattr(RenewedTables, "_make_whole", spied)
+    assert _is_renewed(_told(open_workspace(shop.folder)))
+    assert len(whole) > 20
+    assert [each.name for each in whole if each.rules.renewal or each.rules.sums] == []
+
+
+# what happened on a day, then what a later night brings: to the shop's own log, and to that of its till
+SMALL_CHANGES = {
+    "a session goes on after its purchase, so that the visit meanwhile opens no attempt": (
+        ["05 10:10:00,visit,ann,ma,mobile,"],
+        ["05 10:00:00,visit,ann,mb,mobile,,s1", "05 10:00:20,buy,ann,mb,mobile,9,s1"],
+        [],
+        ["05 10:20:00,look,ann,mb,mobile,,s1"],
+    ),
+    "a user id turns out to be a kiosk's, which parts what was one person": (
+        ["05 10:00:00,visit,ann,ma,mobile,", "05 10:01:00,cart,,ma,mobile,"],
+        [],
+        [f"15 1{n}:00:00,visit,ann,m-{n},mobile," for n in range(4)],
+        [],
+    ),
+    "a device turns out to be somebody's, and its session of long ago with it": (
+        [],
+        ["05 11:00:00,visit,,mt,mobile,,s1"],
+        [],
+        ["15 11:00:00,visit,bob,mt,mobile,,s2"],
+    ),
+    "another event is the first of those that open an attempt": (
+        ["05 10:00:00,look,ann,ma,mobile,", "05 10:05:00,visit,ann,ma,mobile,"],
+        [],
+        [f"05 10:05:00,visit,ann,ma,kind-{n}," for n in range(6)],
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SMALL_CHANGES)
+def test_a_small_change_reaches_all_it_touches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(config_tables, "DEVICES_PER_USER_LIMIT", 3)
+    before, till_before, late, till_late = SMALL_CHANGES[name]
+    shop = Shop(tmp_path / "shop", 7, days=20)
+    till = CONFIG[CONFIG.index("[sources.crm]") :].replace("crm", "till").replace("exports/", "till/")
+    till = till.replace("columns = {", 'columns = {vendor_session_id = "session", ')
+    config = shop.folder / "painpoints.toml"
+    config.write_text(config.read_text("utf-8") + till, "utf-8")
+    (shop.folder / "till").mkdir()
+
+    def land(own: list[str], of_till: list[str]) -> None:
+        for line in own:
+            day = FIRST + timedelta(int(line[:2]) - 1)
+            shop.change(day, lambda lines, line=line: [*lines, f"2026-03-{line}"])  # type: ignore[misc]
+        log = ["05 09:00:00,look,,mz,mobile,,s0", *till_before, *of_till]
+        rows = "\n".join([f"{HEADER},session", *(f"2026-03-{line}" for line in log)])
+        (shop.folder / "till" / "log.csv").write_text(rows + "\n", "utf-8")
+
+    land(before, [])
+    shop.publish()
+    land(late, till_late)
+    workspace = open_workspace(shop.folder)
+    steps.pull(workspace)
+    assert _is_renewed(_told(workspace))
+    renewed = _published_as(workspace, tmp_path / "renewed.duckdb")
+    assert not _is_renewed(_told(workspace, whole=True))
+    assert differences(renewed, workspace.published, but=("marts.runs",)) == []
+
+
+def _published_as(workspace: Workspace, copy: Path) -> Path:
+    shutil.copyfile(workspace.published, copy)
+    return copy
 
 
 def test_an_outdated_day_is_kept_until_the_tables_are_made(shop: Shop) -> None:

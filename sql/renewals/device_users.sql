@@ -1,8 +1,11 @@
--- One row per device that events or user ids say something new of, and per device that a vendor merged with one.
+-- One row per device of which events, user ids or merges say something new, and per device merged with one.
 with touched as (
     select device_number from changed.staged_events
     union
     select device_number from staging.events where user_id in (select user_id from changed.user_ids)
+    union
+    -- whoever is merged with others, or not any more, is one of a cluster of another size
+    select id_number as device_number from changed.identity_clusters where is_device
 )
 select device_number from touched
 union
