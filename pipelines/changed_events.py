@@ -27,38 +27,33 @@ def find_changed_events(connection: duckdb.DuckDBPyConnection, base: Base) -> bo
     came = [path for path in now if path not in before]
     gone = [path for path in before if path not in set(now)]
     ((events,),) = connection.execute("select count(*) from lake.staged_events").fetchall()
-    if (
-        _rows_of(connection, came) > MOST_COMPARED * events
-        or _rows_of(connection, gone) > MOST_COMPARED * events
-    ):
+    if max(_count(connection, came), _count(connection, gone)) > MOST_COMPARED * events:
         return False
-    like = "lake.staged_events"
-    rows = {
-        name: rows_of_files(connection, like, files) if files else f"select * from {like} limit 0"
-        for name, files in (("came", came), ("went", gone))
-    }
-    # rows are compared by digests; only those that differ are read as they are
-    for name, query in rows.items():
-        connection.execute(
-            f"create or replace table renewing.{name} as select event_number, hash(r) as digest "
-            f"from ({query}) as r"
-            if gone
-            else f"create or replace table renewing.{name} as select 0::bigint as event_number, "
-            "0::ubigint as digest limit 0"
-        )
-    selects = []
-    for name, other, is_added in (("came", "went", "true"), ("went", "came", "false")):
-        selects.append(
-            f"select *, {is_added} as is_added from ({rows[name]}) as r where event_number not in ("
-            f"select c.event_number from renewing.{name} as c inner join renewing.{other} as o "
-            f"on c.event_number = o.event_number and c.digest = o.digest)"
-        )
+    queries = {"came": _rows(connection, came), "went": _rows(connection, gone)}
+    for name, query in queries.items():
+        # rows are compared by digests; only those that differ are read as they are
+        digests = f"select event_number, hash(r) as digest from ({query}) as r"
+        none = "" if came and gone else " limit 0"
+        connection.execute(f"create or replace table renewing.{name} as {digests}{none}")
+    same = (
+        "select c.event_number from renewing.came as c "
+        "inner join renewing.went as w on c.event_number = w.event_number and c.digest = w.digest"
+    )
+    selects = [
+        f"select *, {name == 'came'} as is_added from ({query}) where event_number not in ({same})"
+        for name, query in queries.items()
+    ]
     connection.execute(f"create or replace table {_CHANGED} as {' union all '.join(selects)}")
     ((changed,),) = connection.execute(f"select count(*) from {_CHANGED}").fetchall()
     return bool(changed <= MOST_CHANGED * events)
 
 
-def _rows_of(connection: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> int:
+def _rows(connection: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> str:
+    like = "lake.staged_events"
+    return rows_of_files(connection, like, files) if files else f"select * from {like} limit 0"
+
+
+def _count(connection: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> int:
     if not files:
         return 0
     paths = [str(path) for path in files]

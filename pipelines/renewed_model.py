@@ -13,6 +13,7 @@ from enum import Enum
 
 import duckdb
 
+from pipelines.limited_rows import EVENTS, LimitedRows, among, is_among, version
 from pipelines.renewal_rules import WHOLE, Renewal, Sums, changed_name, renewal_file
 from pipelines.sql_models import (
     SQL_FOLDER,
@@ -25,7 +26,6 @@ from pipelines.sql_models import (
 )
 from pipelines.warehouse import quoted
 
-EVENTS = "staging.events"
 _CHANGED = re.compile(r"\bchanged\.[a-z_]+")
 
 
@@ -44,6 +44,7 @@ class RenewedTables:
         self.connection = connection
         self.models = {model.name: model for model in models}
         self.changes: dict[str, Change] = {}
+        self._rows = LimitedRows(connection, self.models)
         self._changed_in = {name: _changed_in(name, self.models) for name in self.models}
         self._asked = {*itertools.chain(*self._changed_in.values())}
         for model in self.models.values():
@@ -75,7 +76,7 @@ class RenewedTables:
         if renewal is None or not self._is_told(model, renewal.of):
             return None
         self._find_keys(model.name, renewal)
-        return with_tables(model.sql, self._limited(model, renewal))
+        return with_tables(model.sql, self._rows.limited(model, renewal))
 
     def _make_whole(self, model: AnyModel) -> None:
         if model.name not in self._asked or model.rules.grows == WHOLE:
@@ -99,9 +100,9 @@ class RenewedTables:
         """Add the rows that are not there yet; what has a number keeps it."""
         if model.rules.renewal:
             self._find_keys(model.name, model.rules.renewal)
-            query = with_tables(model.sql, self._limited(model, model.rules.renewal))
+            query = with_tables(model.sql, self._rows.limited(model, model.rules.renewal))
         else:
-            query = with_tables(model.sql, {EVENTS: _version(EVENTS, "is_added")})
+            query = with_tables(model.sql, {EVENTS: version(EVENTS, "is_added")})
         is_numbered = number.endswith("_number")
         but = f" exclude ({number})" if is_numbered else ""
         first = f"(select coalesce(max({number}), 0) from {model.name})"
@@ -132,7 +133,7 @@ class RenewedTables:
 
     def _renew(self, model: Model | GeneratedModel, renewal: Renewal) -> None:
         name = model.name
-        ((keys,),) = self._run(self._find_keys(name, renewal)).fetchall()
+        keys = self._find_keys(name, renewal)
         moved = self._find_taken_over(renewal)
         if not keys and not moved:
             self._run(
@@ -141,11 +142,11 @@ class RenewedTables:
             )
             self.changes[name] = Change.NONE
             return
-        query = with_tables(model.sql, self._limited(model, renewal))
+        query = with_tables(model.sql, self._rows.limited(model, renewal))
         self._run(
-            f"create or replace table renewing.new_rows as {_among(f'({query})', renewal, 'started_us')}"
+            f"create or replace table renewing.new_rows as {among(f'({query})', renewal, 'started_us')}"
         )
-        self._run(f"create or replace table renewing.old_rows as {_among(name, renewal, 'started_us')}")
+        self._run(f"create or replace table renewing.old_rows as {among(name, renewal, 'started_us')}")
         if moved and renewal.taken_over:
             self._take_over(name, renewal.keys[0], renewal.taken_over[0])
         self._tell(name, "renewing.new_rows")
@@ -163,8 +164,8 @@ class RenewedTables:
                 f"select k.* from renewing.keys as k where exists (select 1 from {changed} as c where {same})"
             )
         self._run(f"create or replace table renewing.keys as {found}")
-        self._run(f"delete from {name} as t where {_is_among(renewal, 'started_us')}")
-        self._run(f"insert into {name} {_among('renewing.new_rows', renewal, 'started_us')}")
+        self._run(f"delete from {name} as t where {is_among(renewal, 'started_us')}")
+        self._run(f"insert into {name} {among('renewing.new_rows', renewal, 'started_us')}")
 
     def _find_taken_over(self, renewal: Renewal) -> int:
         """Make ``renewing.moved``: by key, what the view tells now of rows that are not made anew."""
@@ -178,8 +179,7 @@ class RenewedTables:
             f"create or replace table renewing.moved as select {key}, {column} from ({told}) "
             f"where {key} not in (select {key} from renewing.keys)"
         )
-        ((moved,),) = self._run("select count(*) from renewing.moved").fetchall()
-        return int(moved)
+        return self._count("renewing.moved")
 
     def _take_over(self, name: str, key: str, column: str) -> None:
         self._run(
@@ -200,8 +200,8 @@ class RenewedTables:
         keys = [column for column in columns if column not in sums.columns]
         parts = []
         for sign, which in (("", "is_added"), ("-", "not is_added")):
-            versions = {table: _version(table, which) for table in sums.of}
-            query = with_tables(model.sql, self._nested(model, versions))
+            versions = {table: version(table, which) for table in sums.of}
+            query = with_tables(model.sql, self._rows.nested(model, versions))
             listed = ", ".join(
                 f"{sign}{each} as {each}" if each in sums.columns else each for each in columns
             )
@@ -233,112 +233,32 @@ class RenewedTables:
             "union all select *, false as is_added from ("
             f"select * from renewing.old_rows except select * from {new_rows})"
         )
-        ((count,),) = self._run(f"select count(*) from {changed_name(name)}").fetchall()
-        self.changes[name] = Change.TOLD if count else Change.NONE
+        self.changes[name] = Change.TOLD if self._count(changed_name(name)) else Change.NONE
 
-    def _find_keys(self, name: str, renewal: Renewal) -> str:
-        """Make ``renewing.keys``: by the rows that changed of what it is renewed by, and by its file.
+    def _find_keys(self, name: str, renewal: Renewal) -> int:
+        """Make ``renewing.keys`` of what changed below and of what its file finds; returns how many."""
+        columns = ", ".join([*renewal.keys, *(["since_us"] if renewal.since else [])])
+        selects = [
+            f"select {columns} from {changed_name(table)}"
+            for table in (() if renewal.since else renewal.of)
+            if self.changes[table] is Change.TOLD
+        ]
+        if any(self.changes.get(table) is Change.TOLD for table in self._changed_in.get(name, ())):
+            selects.append(f"select {columns} from ({renewal_file(SQL_FOLDER, name).read_text('utf-8')})")
+        if not selects:
+            none = columns.replace("since_us", "0::bigint as since_us")
+            selects.append(f"select {none} from {renewal.of[0]} limit 0")
+        self._run(
+            f"create or replace table renewing.keys as select distinct {columns} "
+            f"from ({' union all '.join(selects)})"
+        )
+        return self._count("renewing.keys")
 
-        Returns the query for their number.
-        """
-        columns = [*renewal.keys, *(["since_us"] if renewal.since else [])]
-        listed = ", ".join(columns)
-        selects = []
-        if not renewal.since:
-            for table in renewal.of:
-                has_keys = table in self.models and self.changes[table] is Change.TOLD
-                if has_keys and not self._is_plain_view(table):
-                    selects.append(f"select {listed} from {changed_name(table)}")
-        path = renewal_file(SQL_FOLDER, name)
-        told = (self.changes.get(table) is Change.TOLD for table in self._changed_in.get(name, ()))
-        if path.exists() and any(told):
-            selects.append(f"select {listed} from ({path.read_text('utf-8')})")
-        for table in renewal.of:
-            if self._is_plain_view(table) and self.changes.get(table) is Change.TOLD:
-                selects.append(f"select {listed} from {changed_name(table)}")
-        found = " union all ".join(selects)
-        if not found:
-            nothing = ", ".join(
-                "0::bigint as since_us" if column == "since_us" else column for column in columns
-            )
-            source = name if name in self.models else renewal.of[0]
-            found = f"select {nothing} from {source} limit 0"
-        self._run(f"create or replace table renewing.keys as select distinct {listed} from ({found})")
-        return "select count(*) from renewing.keys"
-
-    def _is_plain_view(self, table: str) -> bool:
-        return table != EVENTS and self.models[table].is_view
-
-    def _limited(self, model: Model | GeneratedModel, renewal: Renewal) -> dict[str, str]:
-        """By the name of a table that ``model`` reads, what has its rows of the keys: a table or a query."""
-        names = {}
-        for table in renewal.of:
-            if self._is_plain_view(table):
-                continue  # it is made of tables that are named beside it
-            if table == EVENTS:  # of its many columns few are read
-                names[table] = f"({self._limited_events(renewal)})"
-            else:  # a table, whose size the engine knows
-                names[table] = f"renewing.{table.replace('.', '_')}"
-                rows = _among(table, renewal, "event_us")
-                self._run(f"create or replace table {names[table]} as {rows}")
-        return self._nested(model, names)
-
-    def _nested(self, model: Model | GeneratedModel, names: Mapping[str, str]) -> dict[str, str]:
-        """``names``, and for the views that stand on those tables queries that read what they name."""
-        found = dict(names)
-
-        def is_found(table: str) -> bool:
-            view = self.models.get(table)
-            if table in found:
-                return True
-            if view is None or isinstance(view, ComputedModel) or not view.is_view:
-                return False
-            below = [is_found(each) for each in sorted(view.reads)]
-            if any(below):
-                found[table] = f"({with_tables(view.sql, found)})"
-            return any(below)
-
-        for table in sorted(model.reads):
-            is_found(table)
-        return found
-
-    def _limited_events(self, renewal: Renewal) -> str:
-        if renewal.keys != ("event_number",):
-            return _among(EVENTS, renewal, "event_us")
-        # what came is at hand; only for other events the staged files are read
-        keys = "select event_number from renewing.keys"
-        came = f"from {changed_name(EVENTS)} where is_added"
-        others = f"{keys} except select event_number {came}"
-        rows = f"select * exclude (is_added) {came} and event_number in ({keys})"
-        ((count,),) = self._run(f"select count(*) from ({others})").fetchall()
-        return f"{rows} union all select * from {EVENTS} where event_number in ({others})" if count else rows
+    def _count(self, table: str) -> int:
+        return int(self._run(f"select count(*) from {table}").fetchall()[0][0])
 
     def _run(self, query: str) -> duckdb.DuckDBPyConnection:
         return self.connection.execute(query)
-
-
-def _among(rows: str, renewal: Renewal, time: str) -> str:
-    """The query for those of ``rows``, a table or a query in parentheses, that are of ``renewing.keys``."""
-    return f"select * from {rows} as t where {_is_among(renewal, time)}"
-
-
-def _is_among(renewal: Renewal, time: str) -> str:
-    if renewal.keys == renewal.keys[:1]:
-        (key,) = renewal.keys
-        return f"t.{key} in (select {key} from renewing.keys)"
-    (first, *others) = renewal.keys
-    same = [f"k.{first} = t.{first}", *(f"k.{key} is not distinct from t.{key}" for key in others)]
-    if renewal.since:
-        same.append(f"t.{time} >= k.since_us")
-    # the first column leaves few rows of which the others have to be compared
-    return (
-        f"t.{first} in (select {first} from renewing.keys) "
-        f"and exists (select 1 from renewing.keys as k where {' and '.join(same)})"
-    )
-
-
-def _version(table: str, which: str) -> str:
-    return f"(select * exclude (is_added) from {changed_name(table)} where {which})"
 
 
 def _is_config(table: str) -> bool:

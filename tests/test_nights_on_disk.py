@@ -79,7 +79,9 @@ def noted(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     return seen
 
 
-@pytest.mark.parametrize("seed", [11, 12, 13])
+@pytest.mark.parametrize(
+    "seed", [11, pytest.param(12, marks=pytest.mark.slow), pytest.param(13, marks=pytest.mark.slow)]
+)
 def test_rows_noted_over_nights_make_the_file_a_fresh_one(
     tmp_path: Path, noted: list[bool], seed: int
 ) -> None:
@@ -156,6 +158,7 @@ SMALL_CHANGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL_CHANGES)
 def test_a_small_change_reaches_all_it_touches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str

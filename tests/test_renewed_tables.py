@@ -33,7 +33,7 @@ from pipelines.renewed_tables import renew_tables
 from pipelines.sql_models import build_models, in_order
 from pipelines.warehouse import open_warehouse
 
-EXAMPLES = int(os.environ.get("RENEWED_EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("RENEWED_EXAMPLES", "12"))
 ENGINE = EngineSettings(threads=1, memory_limit="500MB")
 
 # What the random worlds must hold; else the comparison proves little.
@@ -187,6 +187,7 @@ def test_an_ordinary_night_renews(shop: Shop) -> None:
     assert shop.happens("late_rows", "rows_vanish").night()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["time_passes", "silence"])
 def test_what_was_open_is_abandoned_when_time_passes(shop: Shop, change: str) -> None:
     def opened() -> int:
@@ -201,6 +202,7 @@ def test_what_was_open_is_abandoned_when_time_passes(shop: Shop, change: str) ->
     assert opened() == 0
 
 
+@pytest.mark.slow
 def test_what_is_no_event_counts_too(shop: Shop) -> None:
     for change in ("reports", "partly"):
         shop.happens(change).night()
@@ -219,6 +221,7 @@ def test_without_the_old_files_all_is_built_whole(shop: Shop) -> None:
     assert shop.happens("new_day").renew()
 
 
+@pytest.mark.slow
 def test_another_config_is_built_whole(shop: Shop) -> None:
     before = shop.config
     for other in (
@@ -261,6 +264,7 @@ def renew_and_crash(shop: Shop, most: float) -> int:
         return dying.statements
 
 
+@pytest.mark.slow
 def test_after_a_crash_the_next_night_is_right(shop: Shop) -> None:
     shop.keeps_old_files = True
     before = shop.folder / "before.duckdb"
@@ -274,6 +278,7 @@ def test_after_a_crash_the_next_night_is_right(shop: Shop) -> None:
         shop.night()
 
 
+@pytest.mark.slow
 def test_after_a_crash_more_may_change_and_old_files_be_gone(shop: Shop) -> None:
     shop.happens("new_day", "other_users")
     renew_and_crash(shop, renew_and_crash(shop, 60) // 2)
