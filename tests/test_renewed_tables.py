@@ -208,6 +208,19 @@ def test_what_is_no_event_counts_too(shop: Shop) -> None:
         shop.happens(change).night()
 
 
+def test_a_property_that_a_segment_reads_may_be_all_that_changes(shop: Shop) -> None:
+    with open_warehouse(shop.database, ENGINE) as connection:
+        opening = connection.execute("select distinct event_number from intermediate.opening_events")
+        numbers = {row[0] for row in opening.fetchall()}
+    for day in shop.world.landed()[:4]:
+        rows = shop.world.days[day]
+        rows[:] = [
+            row | {"properties": '{"plan": "gold"}'} if row["event_number"] in numbers else row
+            for row in rows
+        ]
+    assert shop.night()
+
+
 def test_most_events_changed_are_built_whole(shop: Shop) -> None:
     for rows in shop.world.days.values():
         rows[:] = [row | {"page": "/new"} for row in rows]
