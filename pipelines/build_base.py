@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from pipelines.engine_functions import FUNCTIONS
 from pipelines.layout_version import LAYOUT
 from pipelines.sql_models import SQL_FOLDER, AnyModel, ComputedModel
 from pipelines.version import VERSION
-from pipelines.warehouse import quoted
+from pipelines.warehouse import quoted, replace_table
 
 # of the landed days, or written after the tables
 _NO_RECIPE = ("calendar", "row_times")
@@ -42,20 +43,27 @@ class StagedFile:
 
 @dataclass(frozen=True)
 class Base:
-    """The staged files of events behind the tables, and the digest of all else that decided them."""
+    """The staged files of events behind the tables, and the digest of all else that decided them.
+
+    ``renewals`` is how often the tables were renewed since they were made whole.
+    """
 
     recipe: str
     files: tuple[StagedFile, ...]
+    renewals: int
 
 
 def read_base(connection: duckdb.DuckDBPyConnection) -> Base | None:
     """What the tables stand on; None where no build was completed."""
     try:
-        ((recipe,),) = connection.execute("select recipe from lake.built_recipe").fetchall()
+        ((recipe, renewals),) = connection.execute(
+            "select recipe, renewals from lake.built_recipe"
+        ).fetchall()
         rows = connection.execute("select path, size_bytes, changed_ns from lake.built_files").fetchall()
     except (duckdb.CatalogException, ValueError):
         return None
-    return Base(recipe, tuple(StagedFile(Path(path), size, changed) for path, size, changed in rows))
+    files = tuple(StagedFile(Path(path), size, changed) for path, size, changed in rows)
+    return Base(recipe, files, renewals)
 
 
 def forget_base(connection: duckdb.DuckDBPyConnection) -> None:
@@ -63,15 +71,18 @@ def forget_base(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("drop table if exists lake.built_recipe")
 
 
-def remember_base(connection: duckdb.DuckDBPyConnection, recipe: str) -> None:
+def remember_base(connection: duckdb.DuckDBPyConnection, recipe: str, renewals: int) -> None:
     """The tables are whole, made of the files in ``lake.staged_files`` by ``recipe``."""
+    schema = pa.schema([("path", pa.string()), ("size_bytes", pa.int64()), ("changed_ns", pa.int64())])
+    files = [(path, path.stat()) for path in staged_paths(connection)]
+    rows = [
+        {"path": str(path), "size_bytes": now.st_size, "changed_ns": now.st_mtime_ns} for path, now in files
+    ]
+    replace_table(connection, "lake.built_files", schema, rows)
     connection.execute(
-        "create or replace table lake.built_files (path varchar, size_bytes bigint, changed_ns bigint)"
+        "create or replace table lake.built_recipe as select ?::varchar as recipe, ?::integer as renewals",
+        [recipe, renewals],
     )
-    rows = [[str(path), (now := path.stat()).st_size, now.st_mtime_ns] for path in staged_paths(connection)]
-    if rows:
-        connection.executemany("insert into lake.built_files values (?, ?, ?)", rows)
-    connection.execute("create or replace table lake.built_recipe as select ?::varchar as recipe", [recipe])
 
 
 def staged_paths(connection: duckdb.DuckDBPyConnection) -> list[Path]:

@@ -33,8 +33,9 @@ def find_changed_events(connection: duckdb.DuckDBPyConnection, base: Base) -> bo
     for name, query in queries.items():
         # rows are compared by digests; only those that differ are read as they are
         digests = f"select event_number, hash(r) as digest from ({query}) as r"
-        none = "" if came and gone else " limit 0"
-        connection.execute(f"create or replace table renewing.{name} as {digests}{none}")
+        connection.execute(f"create or replace table renewing.{name} as {digests}")
+    if _is_any_twice(connection):
+        return False  # a build of all says of which event that is so
     same = (
         "select c.event_number from renewing.came as c "
         "inner join renewing.went as w on c.event_number = w.event_number and c.digest = w.digest"
@@ -46,6 +47,15 @@ def find_changed_events(connection: duckdb.DuckDBPyConnection, base: Base) -> bo
     connection.execute(f"create or replace table {_CHANGED} as {' union all '.join(selects)}")
     ((changed,),) = connection.execute(f"select count(*) from {_CHANGED}").fetchall()
     return bool(changed <= MOST_CHANGED * events)
+
+
+def _is_any_twice(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether an event that came is in another file, too."""
+    found = connection.execute(
+        "select 1 from lake.staged_events where event_number in (select event_number from renewing.came) "
+        "group by event_number having count(*) > 1 limit 1"
+    )
+    return bool(found.fetchall())
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> str:

@@ -93,7 +93,7 @@ def forget(
 def _person(workspace: Workspace, user: str, source: str | None, progress: Progress) -> Person | None:
     with open_warehouse(None, workspace.settings.engine) as connection:
         try:
-            stage_days(connection, workspace, progress)
+            stage_days(connection, workspace, progress, drops_outdated=False)
         except NothingLanded:
             return None
         progress("looking for the person")

@@ -128,6 +128,8 @@ def changed_days(
     if not is_renewable(connection, size_bytes):
         return None
     before = connection.execute("from published.about.row_days").fetchall()
+    if not before:  # its rows were renewed one by one (pipelines/unpublished_rows.py)
+        return None
     files = {row[0] for row in connection.execute("from published.about.staged_files").fetchall()}
     restaged = _days_of_files(connection, [path for name, path in state.files.items() if name not in files])
     found: dict[str, list[int]] = {}

@@ -98,9 +98,12 @@ class RenewedTables:
 
     def _let_grow(self, model: Model | GeneratedModel, number: str) -> None:
         """Add the rows that are not there yet; what has a number keeps it."""
-        if model.rules.renewal:
-            self._find_keys(model.name, model.rules.renewal)
-            query = with_tables(model.sql, self._rows.limited(model, model.rules.renewal))
+        renewal = model.rules.renewal
+        if renewal and self._is_told(model, renewal.of):
+            self._find_keys(model.name, renewal)
+            query = with_tables(model.sql, self._rows.limited(model, renewal))
+        elif renewal:
+            query = model.sql
         else:
             query = with_tables(model.sql, {EVENTS: version(EVENTS, "is_added")})
         is_numbered = number.endswith("_number")

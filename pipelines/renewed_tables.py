@@ -14,7 +14,7 @@ import duckdb
 from pipelines.build_base import Base, forget_base, read_base, recipe_of, remember_base
 from pipelines.changed_events import find_changed_events
 from pipelines.config_tables import WorldConfig, write_config
-from pipelines.errors import SqlFailed
+from pipelines.errors import CheckFailed, SqlFailed
 from pipelines.exhausted import machine_exhausted
 from pipelines.journey_tables import build_tables, models_of
 from pipelines.renewed_model import RenewedTables
@@ -23,6 +23,8 @@ from pipelines.unpublished_rows import end_notes, note_changes
 
 # of fewer the hundred statements cost more than the events
 FEWEST_EVENTS = 300_000
+# what a disk spoils must not be carried on for ever, nor what nothing uses any more
+MOST_RENEWALS = 30
 
 
 def renew_tables(
@@ -35,8 +37,8 @@ def renew_tables(
     """Make all tables of ``lake`` what a whole build makes of it, and run the checks.
 
     Returns whether the tables of the last build were renewed; they are made whole where there are none, or
-    of another program, config or journeys, and where few events are or many changed. Raises SqlFailed or
-    CheckFailed; the next build is then a whole one.
+    of another program, config or journeys, where few events are or many changed, where they were renewed
+    often, and where renewing fails. Raises SqlFailed or CheckFailed; the next build is then a whole one.
     """
     write_config(connection, config)
     models = models_of(config)
@@ -44,12 +46,17 @@ def renew_tables(
     base = read_base(connection)
     forget_base(connection)
     can_renew = base is not None and base.recipe == recipe and _count_events(connection) >= fewest_events
-    renewed = base is not None and can_renew and _renew(connection, models, base, progress)
-    if not renewed:
+    renewals = 0
+    if base is not None and can_renew and base.renewals < MOST_RENEWALS:
+        try:
+            renewals = base.renewals + 1 if _renew(connection, models, base, progress) else 0
+        except (SqlFailed, CheckFailed) as error:
+            progress(f"making all tables anew, as renewing them failed: {str(error).splitlines()[0]}")
+    if renewals == 0:
         end_notes(connection)
         build_tables(connection, config, progress)
-    remember_base(connection, recipe)
-    return renewed
+    remember_base(connection, recipe, renewals)
+    return renewals > 0
 
 
 def _count_events(connection: duckdb.DuckDBPyConnection) -> int:

@@ -59,7 +59,10 @@ def send_small_tables(
 
 
 def staged_files(workspace: Workspace) -> StagedFiles:
-    """The files that staging left for each gathered table; it has dropped all others."""
+    """The files that staging left for each gathered table.
+
+    It has dropped all others, as no tables of DuckDB stand on them (steps.build forgets these before).
+    """
     found: dict[str, list[Path]] = {staging.gathered: [] for staging in STAGINGS}
     for name, source in workspace.settings.sources.items():
         for staging in (each for each in STAGINGS if each.kind == source.kind):

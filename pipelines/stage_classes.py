@@ -21,7 +21,8 @@ NumberedWithSources = Sequence[tuple[int, Journey, Sequence[str]]]
 
 _OF_TRAFFIC = {"channel", "medium", "source_name", "campaign"}
 _OF_MONEY = {"value", "currency"}
-_OF_SESSION = _OF_TRAFFIC | _OF_MONEY | {"session_id"}
+# who a person is may turn out later, of events that stay as they are
+_OF_SESSION = _OF_TRAFFIC | _OF_MONEY | {"session_id", "user_key"}
 
 
 @dataclass(frozen=True)

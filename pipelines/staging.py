@@ -28,9 +28,16 @@ from pipelines.warehouse import replace_table
 from pipelines.workspace import Workspace
 
 
-def stage_days(connection: duckdb.DuckDBPyConnection, workspace: Workspace, progress: Progress) -> int:
+def stage_days(
+    connection: duckdb.DuckDBPyConnection,
+    workspace: Workspace,
+    progress: Progress,
+    *,
+    drops_outdated: bool = True,
+) -> int:
     """Stage what is new, drop what is outdated, and gather all into schema ``lake``.
 
+    Who only looks drops nothing: the tables of the working file may stand on what is outdated.
     Returns the number of days staged. Raises NothingLanded, SqlFailed or LakeDamaged.
     """
     landed_days: list[dict[str, Any]] = []
@@ -72,7 +79,8 @@ def stage_days(connection: duckdb.DuckDBPyConnection, workspace: Workspace, prog
             "journey needs a ga4, mixpanel or table source"
         )
     _stage_side_by_side(missing, workspace.settings.engine, progress)
-    _set_aside_outdated(connection, workspace, {path for paths in gathered.values() for path in paths})
+    if drops_outdated:
+        _set_aside_outdated(connection, workspace, {path for paths in gathered.values() for path in paths})
     for staging in STAGINGS:
         _gather(connection, staging, gathered[staging.gathered])
     files = [

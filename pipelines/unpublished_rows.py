@@ -2,7 +2,7 @@
 
 Who is found to be somebody else after months has rows on many days; only those rows are written anew. The
 notes begin with a published file and end with a build that makes tables whole: then days are compared
-(pipelines/published_days.py).
+(pipelines/published_days.py), or, where rows were renewed since it was written whole, it is again.
 """
 
 from __future__ import annotations

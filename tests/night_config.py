@@ -42,6 +42,13 @@ stages:
   - {name: large, match: [{event: purchase, value: [20, 50]}], value: value}
 segments: [channel]
 """,
+    """
+journey: some
+window: 2d
+stages:
+  - {name: look, match: [{event: view_item, user_key: ["0*", "1*", "2*", "3*", "4*", "5*"]}]}
+  - {name: buy, match: [{event: purchase}]}
+""",
 )
 
 

@@ -21,14 +21,16 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from night_changes import CHANGES
-from night_config import JOURNEYS, make_config
+from night_config import JOURNEYS, SOURCES, make_config
 from night_world import NightWorld, make_world
 from same_builds import differences
 
-from pipelines import config_tables, journey_tables
+from pipelines import config_tables, journey_tables, renewed_tables
 from pipelines.config_tables import WorldConfig, write_config
 from pipelines.engine_settings import EngineSettings
+from pipelines.errors import CheckFailed
 from pipelines.journey_tables import models_of
+from pipelines.renewed_model import RenewedTables
 from pipelines.renewed_tables import renew_tables
 from pipelines.sql_models import build_models, in_order
 from pipelines.warehouse import open_warehouse
@@ -219,6 +221,26 @@ def test_a_property_that_a_segment_reads_may_be_all_that_changes(shop: Shop) -> 
             for row in rows
         ]
     assert shop.night()
+
+
+def test_an_event_that_lands_in_a_second_file_is_refused_as_by_a_whole_build(shop: Shop) -> None:
+    (source, first), (_, second) = [each for each in shop.world.landed() if each[0] == SOURCES[0]][:2]
+    shop.world.days[source, second].append(shop.world.days[source, first][0])
+    with pytest.raises(CheckFailed, match="every event is counted once"):
+        shop.renew()
+
+
+def test_after_thirty_nights_all_is_made_anew(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(renewed_tables, "MOST_RENEWALS", 2)
+    assert [shop.renew() for _ in range(4)] == [True, True, False, True]
+
+
+def test_where_renewing_fails_all_is_made_anew(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise duckdb.ConversionException("of a defect")
+
+    monkeypatch.setattr(RenewedTables, "_renew", fails)
+    assert not shop.happens("late_rows").night()
 
 
 def test_most_events_changed_are_built_whole(shop: Shop) -> None:
