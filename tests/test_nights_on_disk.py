@@ -149,6 +149,18 @@ SMALL_CHANGES = {
         [],
         ["15 11:00:00,visit,bob,mt,mobile,,s2"],
     ),
+    "a session began earlier, so that all of it has another id": (
+        ["05 10:00:00,visit,cid,mc,mobile,", "05 10:01:00,cart,cid,mc,mobile,"],
+        [],
+        ["05 09:50:00,look,cid,mc,mobile,"],
+        [],
+    ),
+    "a visit is new in a journey by session alone": (
+        ["05 10:00:00,visit,dan,md,mobile,"],
+        [],
+        ["05 10:05:00,look,dan,md,mobile,"],
+        [],
+    ),
     "another event is the first of those that open an attempt": (
         ["05 10:00:00,look,ann,ma,mobile,", "05 10:05:00,visit,ann,ma,mobile,"],
         [],
@@ -171,6 +183,9 @@ def test_a_small_change_reaches_all_it_touches(
     config = shop.folder / "painpoints.toml"
     config.write_text(config.read_text("utf-8") + till, "utf-8")
     (shop.folder / "till").mkdir()
+    short = "journey: short\nscope: session\nwindow: 1h\nstages:\n"
+    stages = "".join(f"  - {{name: {name}, match: [{{event: {name}}}]}}\n" for name in ("look", "cart"))
+    (shop.folder / "journeys" / "short.yaml").write_text(short + stages, "utf-8")
 
     def land(own: list[str], of_till: list[str]) -> None:
         for line in own:
