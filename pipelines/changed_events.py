@@ -8,34 +8,37 @@ from pathlib import Path
 import duckdb
 
 from pipelines.build_base import Base, staged_paths
-from pipelines.staging_day import rows_of_files
+from pipelines.renewal_rules import changed_name
+from pipelines.staging_day import file_list, rows_of_files
+from pipelines.warehouse import count_rows
 
 # Shares of all events: beyond the first, making everything anew is less work; beyond the second, even asking.
 MOST_CHANGED = 0.2
 MOST_COMPARED = 0.5
-_CHANGED = "changed.staged_events"
+_CHANGED = changed_name("staging.events")
 
 
-def find_changed_events(connection: duckdb.DuckDBPyConnection, base: Base) -> bool:
+def find_changed_events(connection: duckdb.DuckDBPyConnection, base: Base) -> int | None:
     """Make ``changed.staged_events``: rows of ``lake.staged_events`` that came (``is_added``) or went.
 
-    A row that changed went and came. False where that cannot be told any more, or is most of all events.
+    A row that changed went and came. Returns how many rows it has; None where what changed cannot be told
+    any more, or is most of all events.
     """
     now, before = staged_paths(connection), {file.path: file for file in base.files}
     if not now or not all(file.is_unchanged() for file in base.files):
-        return False
+        return None
     came = [path for path in now if path not in before]
     gone = [path for path in before if path not in set(now)]
-    ((events,),) = connection.execute("select count(*) from lake.staged_events").fetchall()
+    events = count_rows(connection, "lake.staged_events")
     if max(_count(connection, came), _count(connection, gone)) > MOST_COMPARED * events:
-        return False
+        return None
     queries = {"came": _rows(connection, came), "went": _rows(connection, gone)}
     for name, query in queries.items():
         # rows are compared by digests; only those that differ are read as they are
         digests = f"select event_number, hash(r) as digest from ({query}) as r"
         connection.execute(f"create or replace table renewing.{name} as {digests}")
     if _is_any_twice(connection):
-        return False  # a build of all says of which event that is so
+        return None  # a build of all says of which event that is so
     same = (
         "select c.event_number from renewing.came as c "
         "inner join renewing.went as w on c.event_number = w.event_number and c.digest = w.digest"
@@ -45,8 +48,8 @@ def find_changed_events(connection: duckdb.DuckDBPyConnection, base: Base) -> bo
         for name, query in queries.items()
     ]
     connection.execute(f"create or replace table {_CHANGED} as {' union all '.join(selects)}")
-    ((changed,),) = connection.execute(f"select count(*) from {_CHANGED}").fetchall()
-    return bool(changed <= MOST_CHANGED * events)
+    changed = count_rows(connection, _CHANGED)
+    return changed if changed <= MOST_CHANGED * events else None
 
 
 def _is_any_twice(connection: duckdb.DuckDBPyConnection) -> bool:
@@ -64,7 +67,4 @@ def _rows(connection: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> str:
 
 
 def _count(connection: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> int:
-    if not files:
-        return 0
-    paths = [str(path) for path in files]
-    return int(connection.execute("select count(*) from read_parquet(?)", [paths]).fetchall()[0][0])
+    return count_rows(connection, f"read_parquet({file_list(files)})") if files else 0

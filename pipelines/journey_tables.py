@@ -51,10 +51,19 @@ def build_tables(
     """
     write_config(connection, config)
     models = models_of(config, targets)
+    if not targets:
+        make_and_check(connection, models, progress)
+        return
     progress(f"building {len(models)} tables")
     build_models(connection, models)
-    if targets:
-        return
+
+
+def make_and_check(
+    connection: duckdb.DuckDBPyConnection, models: Collection[AnyModel], progress: Progress
+) -> None:
+    """Make ``models``, which are all of a build and whose config is written, and run the checks."""
+    progress(f"building {len(models)} tables")
+    build_models(connection, models)
     progress("checking them")
     run_checks(connection)
 

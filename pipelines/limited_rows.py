@@ -8,6 +8,7 @@ import duckdb
 
 from pipelines.renewal_rules import Renewal, changed_name
 from pipelines.sql_models import AnyModel, ComputedModel, GeneratedModel, Model, with_tables
+from pipelines.warehouse import count_rows
 
 EVENTS = "staging.events"
 
@@ -60,8 +61,9 @@ class LimitedRows:
         came = f"from {changed_name(EVENTS)} where is_added"
         others = f"{keys} except select event_number {came}"
         rows = f"select * exclude (is_added) {came} and event_number in ({keys})"
-        ((count,),) = self._connection.execute(f"select count(*) from ({others})").fetchall()
-        return f"{rows} union all select * from {EVENTS} where event_number in ({others})" if count else rows
+        if not count_rows(self._connection, f"({others})"):
+            return rows
+        return f"{rows} union all select * from {EVENTS} where event_number in ({others})"
 
 
 def among(rows: str, renewal: Renewal, time: str) -> str:

@@ -78,12 +78,13 @@ def _make(connection: duckdb.DuckDBPyConnection, target: Path, part: Path) -> Pu
     """Make ``part`` the file that ``target`` is to become; returns what rows it has, where that is known."""
     # rows that retention lets go must leave no bytes behind in a copy
     has_all_rows = not _since(connection)
-    if has_all_rows and has_notes(connection) and _is_ours(connection, target):
+    is_ours = has_all_rows and _is_ours(connection, target)
+    if is_ours and has_notes(connection):
         state = state_of_files(connection)
         if can_renew_noted(connection, target) and _renewed(connection, target, part, state, None):
             return state
     found = state_of_rows(connection) if has_all_rows else None
-    days = changed_days_of(connection, target, found) if found and _is_ours(connection, target) else None
+    days = changed_days_of(connection, target, found) if found and is_ours else None
     if found and days is not None and _renewed(connection, target, part, found, days):
         return found
     write_marts(connection, part)

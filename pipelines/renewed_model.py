@@ -24,7 +24,7 @@ from pipelines.sql_models import (
     make_model,
     with_tables,
 )
-from pipelines.warehouse import quoted
+from pipelines.warehouse import count_rows, quoted
 
 _CHANGED = re.compile(r"\bchanged\.[a-z_]+")
 
@@ -182,7 +182,7 @@ class RenewedTables:
             f"create or replace table renewing.moved as select {key}, {column} from ({told}) "
             f"where {key} not in (select {key} from renewing.keys)"
         )
-        return self._count("renewing.moved")
+        return count_rows(self.connection, "renewing.moved")
 
     def _take_over(self, name: str, key: str, column: str) -> None:
         self._run(
@@ -236,7 +236,7 @@ class RenewedTables:
             "union all select *, false as is_added from ("
             f"select * from renewing.old_rows except select * from {new_rows})"
         )
-        self.changes[name] = Change.TOLD if self._count(changed_name(name)) else Change.NONE
+        self.changes[name] = Change.TOLD if count_rows(self.connection, changed_name(name)) else Change.NONE
 
     def _find_keys(self, name: str, renewal: Renewal) -> int:
         """Make ``renewing.keys`` of what changed below and of what its file finds; returns how many."""
@@ -255,10 +255,7 @@ class RenewedTables:
             f"create or replace table renewing.keys as select distinct {columns} "
             f"from ({' union all '.join(selects)})"
         )
-        return self._count("renewing.keys")
-
-    def _count(self, table: str) -> int:
-        return int(self._run(f"select count(*) from {table}").fetchall()[0][0])
+        return count_rows(self.connection, "renewing.keys")
 
     def _run(self, query: str) -> duckdb.DuckDBPyConnection:
         return self.connection.execute(query)

@@ -16,10 +16,11 @@ from pipelines.changed_events import find_changed_events
 from pipelines.config_tables import WorldConfig, write_config
 from pipelines.errors import CheckFailed, SqlFailed
 from pipelines.exhausted import machine_exhausted
-from pipelines.journey_tables import build_tables, models_of
+from pipelines.journey_tables import make_and_check, models_of
 from pipelines.renewed_model import RenewedTables
 from pipelines.sql_models import AnyModel, Progress, in_order, run_checks
 from pipelines.unpublished_rows import end_notes, note_changes
+from pipelines.warehouse import count_rows
 
 # of fewer the hundred statements cost more than the events
 FEWEST_EVENTS = 300_000
@@ -45,31 +46,27 @@ def renew_tables(
     recipe = recipe_of(connection, models)
     base = read_base(connection)
     forget_base(connection)
-    can_renew = base is not None and base.recipe == recipe and _count_events(connection) >= fewest_events
+    is_worth_it = count_rows(connection, "lake.staged_events") >= fewest_events
     renewals = 0
-    if base is not None and can_renew and base.renewals < MOST_RENEWALS:
+    if base and base.recipe == recipe and is_worth_it and base.renewals < MOST_RENEWALS:
         try:
             renewals = base.renewals + 1 if _renew(connection, models, base, progress) else 0
         except (SqlFailed, CheckFailed) as error:
             progress(f"making all tables anew, as renewing them failed: {str(error).splitlines()[0]}")
     if renewals == 0:
         end_notes(connection)
-        build_tables(connection, config, progress)
+        make_and_check(connection, models, progress)
     remember_base(connection, recipe, renewals)
     return renewals > 0
-
-
-def _count_events(connection: duckdb.DuckDBPyConnection) -> int:
-    return int(connection.execute("select count(*) from lake.staged_events").fetchall()[0][0])
 
 
 def _renew(
     connection: duckdb.DuckDBPyConnection, models: Iterable[AnyModel], base: Base, progress: Progress
 ) -> bool:
     with _beside(connection, "changed"), _beside(connection, "renewing"):
-        if not find_changed_events(connection, base):
+        changed = find_changed_events(connection, base)
+        if changed is None:
             return False
-        ((changed,),) = connection.execute("select count(*) from changed.staged_events").fetchall()
         progress(f"renewing tables: {changed} rows of events came or went")
         tables = RenewedTables(connection, models)
         # each statement is committed by itself: the engine plans by statistics of committed rows

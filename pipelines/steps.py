@@ -47,7 +47,7 @@ from pipelines.sql_models import Progress
 from pipelines.staging import drop_outdated, stage_days
 from pipelines.unpublished_rows import end_notes
 from pipelines.version import VERSION
-from pipelines.warehouse import open_warehouse
+from pipelines.warehouse import count_rows, open_warehouse
 from pipelines.workspace import Workspace
 
 DUCKDB = "duckdb"
@@ -153,9 +153,9 @@ def build(
         make_state_marts(connection)
         report = BuildReport(
             staged,
-            _count(connection, "marts.events"),
-            _count(connection, "marts.sessions"),
-            _count(connection, "marts.attempts"),
+            count_rows(connection, "marts.events"),
+            count_rows(connection, "marts.sessions"),
+            count_rows(connection, "marts.attempts"),
         )
         if publishes:
             _remember_run(connection, workspace, started)
@@ -260,11 +260,6 @@ def _warehouse(workspace: Workspace) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
-    row = connection.execute(f"select count(*) from {table}").fetchall()[0]
-    return int(row[0])
-
-
 def _remember_run(connection: duckdb.DuckDBPyConnection, workspace: Workspace, started: datetime) -> None:
     finished = datetime.now(UTC)
     run_id = hashlib.sha256(f"{started.isoformat()} {workspace.root}".encode()).hexdigest()[:16]
@@ -285,7 +280,7 @@ def _remember_run(connection: duckdb.DuckDBPyConnection, workspace: Workspace, s
             first,
             last,
             run_status(connection),
-            _count(connection, "marts.events"),
+            count_rows(connection, "marts.events"),
             (finished - started).total_seconds(),
             VERSION,
             config_hash(workspace),

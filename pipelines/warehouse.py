@@ -76,6 +76,10 @@ def literal(text: str | Path) -> str:
     return "'" + str(text).replace("'", "''") + "'"
 
 
+def count_rows(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    return int(connection.execute(f"select count(*) from {table}").fetchall()[0][0])
+
+
 def replace_table(
     connection: duckdb.DuckDBPyConnection,
     name: str,
