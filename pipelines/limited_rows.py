@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import duckdb
 
 from pipelines.renewal_rules import Renewal, changed_name
 from pipelines.sql_models import AnyModel, ComputedModel, GeneratedModel, Model, with_tables
-from pipelines.warehouse import count_rows
+from pipelines.warehouse import count_rows, quoted
 
 EVENTS = "staging.events"
 
@@ -22,17 +23,24 @@ class LimitedRows:
 
     def limited(self, model: Model | GeneratedModel, renewal: Renewal) -> dict[str, str]:
         """By the name of a table that ``model`` reads, what has its rows of the keys: a table or a query."""
-        names = {}
-        for table in renewal.of:
-            if table != EVENTS and self._models[table].is_view:
-                continue  # it is made of tables that are named beside it
-            if table == EVENTS:  # of its many columns few are read
-                names[table] = f"({self._limited_events(renewal)})"
-            else:  # a table, whose size the engine knows
-                names[table] = f"renewing.{table.replace('.', '_')}"
-                rows = among(table, renewal, "event_us")
-                self._connection.execute(f"create or replace table {names[table]} as {rows}")
-        return self.nested(model, names)
+        # a view is made of tables that are named beside it
+        tables = [table for table in renewal.of if table != EVENTS and not self._models[table].is_view]
+        # tables, whose size the engine knows; of the many columns of staged files few are read
+        names = {table: f"renewing.{table.replace('.', '_')}" for table in tables}
+        found = self.nested(
+            model, names | ({EVENTS: f"({self._limited_events(renewal)})"} if EVENTS in renewal.of else {})
+        )
+        words = {*re.findall("[a-z0-9_]+", with_tables(model.sql, found).lower()), *self._columns(model.name)}
+        for table in tables:
+            columns = ", ".join(quoted(name) for name in self._columns(table) if name in words)
+            rows = among(table, renewal, "event_us", columns or "*")
+            self._connection.execute(f"create or replace table {names[table]} as {rows}")
+        return found
+
+    def _columns(self, table: str) -> list[str]:
+        if table.startswith("checks."):
+            return []
+        return [row[0] for row in self._connection.execute(f"describe {table}").fetchall()]
 
     def nested(self, model: Model | GeneratedModel, names: Mapping[str, str]) -> dict[str, str]:
         """``names``, and for the views that stand on those tables queries that read what they name."""
@@ -54,6 +62,10 @@ class LimitedRows:
         return found
 
     def _limited_events(self, renewal: Renewal) -> str:
+        if renewal.since:
+            # of staged files those that end before need not be read
+            ((first,),) = self._connection.execute("select min(since_us) from renewing.keys").fetchall()
+            return f"{among(EVENTS, renewal, 'event_us')} and t.event_us >= {first or 0}"
         if renewal.keys != ("event_number",):
             return among(EVENTS, renewal, "event_us")
         # what came is at hand; only for other events the staged files are read
@@ -66,13 +78,18 @@ class LimitedRows:
         return f"{rows} union all select * from {EVENTS} where event_number in ({others})"
 
 
-def among(rows: str, renewal: Renewal, time: str) -> str:
+def among(rows: str, renewal: Renewal, time: str, columns: str = "*") -> str:
     """The query for those of ``rows``, a table or a query in parentheses, that are of ``renewing.keys``."""
-    return f"select * from {rows} as t where {is_among(renewal, time)}"
+    found = is_among(renewal, time)
+    is_table = not rows.startswith("(") and rows != EVENTS
+    if is_table and renewal.keys != ("user_number",):
+        # what came lately lies together: found by its keys alone, of the other columns little has to be read
+        found = f"t.rowid in (select t.rowid from {rows} as t where {found})"
+    return f"select {columns} from {rows} as t where {found}"
 
 
 def is_among(renewal: Renewal, time: str) -> str:
-    if renewal.keys == renewal.keys[:1]:
+    if len(renewal.keys) == 1 and not renewal.since:
         (key,) = renewal.keys
         return f"t.{key} in (select {key} from renewing.keys)"
     (first, *others) = renewal.keys
@@ -88,3 +105,14 @@ def is_among(renewal: Renewal, time: str) -> str:
 
 def version(table: str, which: str) -> str:
     return f"(select * exclude (is_added) from {changed_name(table)} where {which})"
+
+
+def before(table: str, renewal: Renewal) -> str:
+    """``table`` as it was before it was renewed by one key."""
+    (key,) = renewal.keys
+    changed = changed_name(table)
+    return (
+        f"(select * from {table} as t "
+        f"where not exists (select 1 from {changed} as c where c.{key} = t.{key}) "
+        f"union all select * exclude (is_added) from {changed} where not is_added)"
+    )

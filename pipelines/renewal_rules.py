@@ -3,15 +3,17 @@
 ``-- renewed by: KEY of TABLE, TABLE`` says that the rows of one key are made of the rows of that key in
 those tables, and of whatever the other tables say of them; KEY is a column or several. What else may change
 the rows of a key is found by ``sql/renewals/NAME.sql``. With ``since`` at the end that query alone gives the
-keys, and in ``since_us`` from when on the rows of each may differ.
+keys, and in ``since_us`` from when on the rows of each may differ. With ``where CONDITION`` at the end only
+rows of those tables for which it holds make any.
 
 ``-- takes over: COLUMN of VIEW`` says that a column is what a view of staged events says; for which events it
 may say another thing is found by ``sql/renewals/VIEW.sql``.
 
 ``-- adds up: COLUMN of TABLE, TABLE`` says that rows are sums over the rows of those tables.
 
-``-- grows: COLUMN`` says that rows come and never change, with numbers in COLUMN where it is one;
-``-- grows: whole`` that the table is made anew, but what it says of a key stays the same.
+``-- grows: COLUMN`` says that rows come with events and never change, with numbers in COLUMN where it is one;
+``-- grows: COLUMN of TABLE`` that they come with rows of another table; ``-- grows: whole`` that the table is
+made anew, but what it says of a key stays the same.
 """
 
 from __future__ import annotations
@@ -22,20 +24,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 RULES = ("renewed by", "takes over", "adds up", "grows")
-_OF_TABLES = re.compile(r"(?P<columns>[a-z_, ]+) of (?P<tables>[a-z_., ]+)")
+_OF_TABLES = re.compile(
+    r"(?P<columns>[a-z_, ]+) of (?P<tables>[a-z_.]+(?:, [a-z_.]+)*)(?: where (?P<where>.+))?"
+)
 
 
 @dataclass(frozen=True)
 class Renewal:
     """``keys`` are columns; ``of`` are tables with their schema whose rows of a key make that key's rows.
 
-    With ``since`` only the later rows of a key do. ``taken_over`` is a column and the view that tells it.
+    With ``since`` only the later rows of a key do, with ``where`` only those for which it holds.
+    ``taken_over`` is a column and the view that tells it.
     """
 
     keys: tuple[str, ...]
     of: tuple[str, ...]
     since: bool = False
     taken_over: tuple[str, str] | None = None
+    where: str = "true"
 
     @property
     def all_read(self) -> tuple[str, ...]:
@@ -53,11 +59,12 @@ class Sums:
 
 @dataclass(frozen=True)
 class RenewalRules:
-    """What a header says. ``grows`` is the column with numbers, or WHOLE."""
+    """What a header says. ``grows`` is the column with numbers, or WHOLE; ``grows_with`` is a table."""
 
     renewal: Renewal | None = None
     sums: Sums | None = None
     grows: str = ""
+    grows_with: str = ""
 
 
 WHOLE = "whole"
@@ -68,24 +75,25 @@ def parse_rules(lines: Mapping[str, str]) -> RenewalRules:
     """The rules of header lines, by what stands before the colon. Raises ValueError."""
     renewal = sums = None
     if "renewed by" in lines:
-        keys, of = _parsed(lines["renewed by"])
+        keys, of, where = _parsed(lines["renewed by"])
         taken = _parsed(lines["takes over"]) if "takes over" in lines else None
         over = (taken[0][0], taken[1][0]) if taken else None
         tables = tuple(table for table in of if table != _with_schema("since"))
-        renewal = Renewal(keys, tables, tables != of, over)
+        renewal = Renewal(keys, tables, tables != of, over, where)
     if "adds up" in lines:
-        sums = Sums(*_parsed(lines["adds up"]))
-    return RenewalRules(renewal, sums, lines.get("grows", ""))
+        sums = Sums(*_parsed(lines["adds up"])[:2])
+    grows, _, grown = lines.get("grows", "").partition(" of ")
+    return RenewalRules(renewal, sums, grows, _with_schema(grown or "staging.events"))
 
 
-def _parsed(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _parsed(text: str) -> tuple[tuple[str, ...], tuple[str, ...], str]:
     match = _OF_TABLES.fullmatch(text)
     if match is None:
         raise ValueError(f"{text!r} is no rule for renewing; write: COLUMN of TABLE, TABLE")
     columns, tables = (
         tuple(each.strip() for each in match[part].split(",")) for part in ("columns", "tables")
     )
-    return columns, tuple(_with_schema(table) for table in tables)
+    return columns, tuple(_with_schema(table) for table in tables), match["where"] or "true"
 
 
 def _with_schema(name: str) -> str:

@@ -13,8 +13,8 @@ from enum import Enum
 
 import duckdb
 
-from pipelines.limited_rows import EVENTS, LimitedRows, among, is_among, version
-from pipelines.renewal_rules import WHOLE, Renewal, Sums, changed_name, renewal_file
+from pipelines.limited_rows import EVENTS, LimitedRows, among, before, is_among, version
+from pipelines.renewal_rules import NO_RULES, WHOLE, Renewal, Sums, changed_name, renewal_file
 from pipelines.sql_models import (
     SQL_FOLDER,
     AnyModel,
@@ -51,6 +51,7 @@ class RenewedTables:
             rules = model.rules
             self._asked.update(rules.renewal.all_read if rules.renewal else ())
             self._asked.update(rules.sums.of if rules.sums else ())
+            self._asked.add(rules.grows_with)
 
     def make(self, model: AnyModel) -> None:
         """Bring ``model`` up to date; all it reads must be."""
@@ -64,7 +65,7 @@ class RenewedTables:
         elif rules.sums and self._is_told(model, rules.sums.of):
             self._add_up(model, rules.sums)
         elif rules.grows and rules.grows != WHOLE:
-            self._let_grow(model, rules.grows)
+            self._let_grow(model, rules.grows, rules.grows_with)
         elif rules.renewal and self._is_told(model, rules.renewal.all_read):
             self._renew(model, rules.renewal)
         else:
@@ -96,16 +97,16 @@ class RenewedTables:
             is_told = self._is_told(model, (EVENTS,))
             self.changes[model.name] = Change.TOLD if is_told else Change.ANY
 
-    def _let_grow(self, model: Model | GeneratedModel, number: str) -> None:
-        """Add the rows that are not there yet; what has a number keeps it."""
+    def _let_grow(self, model: Model | GeneratedModel, number: str, grows_with: str) -> None:
+        """Add the rows that are not there yet; what has a number keeps it. No row that was there changes."""
         renewal = model.rules.renewal
         if renewal and self._is_told(model, renewal.of):
             self._find_keys(model.name, renewal)
             query = with_tables(model.sql, self._rows.limited(model, renewal))
-        elif renewal:
-            query = model.sql
+        elif renewal or self.changes[grows_with] is Change.ANY:
+            query = str(model.sql)
         else:
-            query = with_tables(model.sql, {EVENTS: version(EVENTS, "is_added")})
+            query = with_tables(model.sql, {grows_with: version(grows_with, "is_added")})
         is_numbered = number.endswith("_number")
         but = f" exclude ({number})" if is_numbered else ""
         first = f"(select coalesce(max({number}), 0) from {model.name})"
@@ -115,9 +116,10 @@ class RenewedTables:
             for name in names
         )
         self._run(
-            f"insert into {model.name} select {columns} from ("
+            f"create or replace table {changed_name(model.name)} as select {columns}, true as is_added from ("
             f"select *{but} from ({query}) except select *{but} from {model.name})"
         )
+        self._run(f"insert into {model.name} select * exclude (is_added) from {changed_name(model.name)}")
         self.changes[model.name] = Change.NONE
 
     def _is_told(self, model: Model | GeneratedModel, of: Iterable[str]) -> bool:
@@ -202,8 +204,8 @@ class RenewedTables:
         columns = [row[0] for row in self._run(f"describe {name}").fetchall()]
         keys = [column for column in columns if column not in sums.columns]
         parts = []
-        for sign, which in (("", "is_added"), ("-", "not is_added")):
-            versions = {table: version(table, which) for table in sums.of}
+        for sign in ("", "-"):
+            versions = {table: self._version(table, is_added=not sign) for table in sums.of}
             query = with_tables(model.sql, self._rows.nested(model, versions))
             listed = ", ".join(
                 f"{sign}{each} as {each}" if each in sums.columns else each for each in columns
@@ -227,6 +229,25 @@ class RenewedTables:
         )
         self.changes[name] = Change.ANY
 
+    def _version(self, table: str, *, is_added: bool) -> str:
+        """The rows of ``table`` that came or went; of a view also those that it tells as before."""
+        model = self.models[table]
+        which = "is_added" if is_added else "not is_added"
+        if table == EVENTS or isinstance(model, ComputedModel) or not model.is_view:
+            return version(table, which)
+        touched = changed_name(table)
+        columns = ", ".join(row[0] for row in self._run(f"describe {touched}").fetchall())
+        names = {
+            EVENTS: f"(select {columns} from {changed_name(EVENTS)} where {which} union all "
+            f"select {columns} from {touched} where event_number not in "
+            f"(select event_number from {changed_name(EVENTS)} where is_added))"
+        }
+        for name in model.reads - {EVENTS}:
+            rules = self.models[name].rules if name in self.models else NO_RULES
+            if not is_added and rules.renewal and self.changes[name] is Change.TOLD:
+                names[name] = before(name, rules.renewal)
+        return f"({with_tables(model.sql, names)})"
+
     def _tell(self, name: str, new_rows: str) -> None:
         """Keep what differs between ``new_rows`` and ``renewing.old_rows``."""
         self._run(
@@ -242,7 +263,7 @@ class RenewedTables:
         """Make ``renewing.keys`` of what changed below and of what its file finds; returns how many."""
         columns = ", ".join([*renewal.keys, *(["since_us"] if renewal.since else [])])
         selects = [
-            f"select {columns} from {changed_name(table)}"
+            f"select {columns} from {changed_name(table)} where {renewal.where}"
             for table in (() if renewal.since else renewal.of)
             if self.changes[table] is Change.TOLD
         ]

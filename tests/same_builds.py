@@ -31,6 +31,9 @@ MAY_HOLD_MORE = {
     "intermediate.edge_origins",
     "intermediate.traffic",
     "intermediate.channels",
+    "intermediate.paths",
+    "intermediate.path_stages",
+    "intermediate.path_skips",
 }
 _NUMBER_OF = {
     "profile_number": "intermediate.profiles",

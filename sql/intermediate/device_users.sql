@@ -2,7 +2,7 @@
 -- Who a vendor's merge says it is, else the first identified user, as in Mixpanel's simplified merge;
 -- nobody on a shared device. Merged devices without a user among them are one person all the same: the
 -- first identified owner of any of them.
--- renewed by: device_number of staging.events
+-- renewed by: device_number of staging.events where user_id is not null
 with identified as (
     select e.device_number, u.user_number, min(e.event_us) as first_us
     from staging.events as e

@@ -4,10 +4,11 @@ with source_ends as (
     select source, max(ends_us) as ends_us from lake.days where is_complete group by source
 ),
 matched as (
-    select distinct e.journey_number, s.source, s.sets_horizon
-    from intermediate.stage_events as e
+    select distinct c.journey_number, s.source, s.sets_horizon
+    from intermediate.tracking_stage_counts as c
     inner join config.journey_sources as s
-        on e.journey_number = s.journey_number and e.source = s.source
+        on c.journey_number = s.journey_number and c.source = s.source
+    where c.events > 0
 ),
 ended as (
     select

@@ -1,6 +1,6 @@
 -- One row per user id that was seen with an event, with its own number.
 -- is_accepted: false for placeholders and for ids on implausibly many devices (a kiosk, a shared log-in), which name nobody
--- renewed by: user_id of staging.events
+-- renewed by: user_id of staging.events where user_id is not null
 with counted as (
     select user_id, count(distinct device_number) as devices
     from staging.events

@@ -1,5 +1,5 @@
 -- One row per journey, persona and path: required stages below its furthest that it never came to.
--- grows: whole
+-- grows: skips of paths
 with personas as (
     select distinct journey_number, persona from config.persona_stages
 ),

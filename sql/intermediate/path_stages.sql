@@ -3,7 +3,7 @@
 -- first_place, advanced_place: places in the path, from 1; advanced_place is NULL where it never came so far
 -- has_looped: it left the stage for another and came back. has_backtracked: it went on to an earlier stage
 -- has_skipped: it went on to a required stage beyond the next one, and was at the next one neither before nor after
--- grows: whole
+-- grows: first_place of paths
 with personas as (
     select distinct journey_number, persona from config.persona_stages
 ),

@@ -1,5 +1,5 @@
 -- One row per journey and path that some attempt took: the stages visited, in order.
--- grows: whole
+-- grows: path of attempt_paths
 with taken as (
     select distinct journey_number, stage_numbers from intermediate.attempt_paths
 ),

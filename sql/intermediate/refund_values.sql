@@ -3,28 +3,25 @@
 -- event_number: the refund
 -- value: negative; NULL where it repeats an earlier refund, where nothing is left, or nobody knows what was paid
 -- currency: the refund's own, else that of the order
-with refunded as (
-    select distinct source, transaction_id
-    from staging.events
-    where event_name = 'refund' and transaction_id is not null
+with uncounted as (
+    select event_number from intermediate.repeated_purchases
+    union
+    select event_number from intermediate.excluded_events
+),
+orders as (
+    select o.*
+    from intermediate.order_events as o
+    left join uncounted as u on o.event_number = u.event_number
+    where u.event_number is null
 ),
 refunds as (
-    select
-        e.event_number, e.source, e.transaction_id, e.event_us, e.event_seq, e.value, e.currency,
-        k.user_number
-    from staging.events as e
-    inner join config.sources as s on e.source = s.source
-    inner join intermediate.keyed_events as k on e.event_number = k.event_number
-    where s.kind = 'ga4' and e.event_name = 'refund' and e.transaction_id is not null
+    select o.*
+    from orders as o
+    inner join config.sources as s on o.source = s.source
+    where s.kind = 'ga4' and o.event_name = 'refund'
 ),
 purchases as (
-    select
-        e.event_number, e.source, e.transaction_id, e.event_us, e.event_seq, e.value, e.currency,
-        k.user_number
-    from staging.events as e
-    inner join refunded as r on e.source = r.source and e.transaction_id = r.transaction_id
-    inner join intermediate.keyed_events as k on e.event_number = k.event_number
-    where e.is_revenue and e.event_name <> 'refund' and e.transaction_id is not null and e.value > 0
+    select * from orders where is_revenue and event_name <> 'refund' and value > 0
 ),
 found as (
     select

@@ -1,6 +1,6 @@
 -- One row per device of which events, user ids or merges say something new, and per device merged with one.
 with touched as (
-    select device_number from changed.staged_events
+    select device_number from changed.staged_events where user_id is not null
     union
     select device_number from staging.events where user_id in (select user_id from changed.user_ids)
     union
