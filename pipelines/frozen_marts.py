@@ -12,6 +12,7 @@ import duckdb
 
 from connectors.durable_files import sync_file
 from pipelines.retention_ledger import RetentionLedger, read_retention, write_retention
+from pipelines.sql_models import replace_model
 from pipelines.warehouse import literal, quoted
 from pipelines.workspace import Workspace
 
@@ -36,7 +37,13 @@ def use_frozen(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> N
         return
     files = dict(ledger.frozen)
     for table, day in FROZEN.items():
-        connection.execute(f"delete from {table} where {day} < ?", [ledger.frozen_before])
+        # what a build left as a view has to be a table before it can hold rows of its own
+        connection.execute(
+            f"create or replace temp table kept as select * from {table} "
+            f"where coalesce({day} >= date {literal(str(ledger.frozen_before))}, true)"
+        )
+        replace_model(connection, table, "select * from kept", is_view=False)
+        connection.execute("drop table kept")
         if table in files:
             source = f"read_parquet({literal(_folder(workspace) / files[table])})"
             kept = _common_columns(connection, table, source)

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import duckdb
 
-from connectors.durable_files import sha256_of
 from pipelines.commits import in_batches
 from pipelines.errors import PainpointsError
 from pipelines.exhausted import machine_exhausted
@@ -23,6 +22,7 @@ from pipelines.renewing import (
     as_published,
     can_renew_noted,
     changed_days_of,
+    file_version,
     remember_file,
     remember_rows,
     remembered_file,
@@ -53,12 +53,11 @@ def publish(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
         state = _make(connection, target, part)
         with part.open("rb") as file:
             os.fsync(file.fileno())
-        digest = sha256_of(part)
         # what somebody who had it open for writing left behind would be played onto the new file
         _log_of(target).unlink(missing_ok=True)
         os.replace(part, target)
         if state is not None:
-            remember_file(connection, digest)
+            remember_file(connection, target)
             begin_notes(connection)
     except (OSError, duckdb.Error) as error:
         _discard(part)  # half a file only takes the room that is missing
@@ -111,9 +110,8 @@ def _renewed(
 
 
 def _is_ours(connection: duckdb.DuckDBPyConnection, target: Path) -> bool:
-    """Whether ``target`` is, to the byte, what this warehouse published."""
-    digest = remembered_file(connection)
-    return digest is not None and target.exists() and sha256_of(target) == digest
+    """Whether ``target`` is what this warehouse published, and nobody wrote to it since."""
+    return target.exists() and remembered_file(connection) == file_version(target)
 
 
 def _discard(file: Path) -> None:

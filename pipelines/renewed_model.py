@@ -92,7 +92,10 @@ class RenewedTables:
         """A view needs no making; what of it may say another thing is told where a file says how."""
         path = renewal_file(SQL_FOLDER, model.name)
         if model.name in self._asked and path.exists():
-            self._run(f"create or replace table {changed_name(model.name)} as {path.read_text('utf-8')}")
+            # of nothing that changed below nothing is told; an empty question would still read all events
+            is_asked = any(self.changes.get(each) is Change.TOLD for each in self._changed_in[model.name])
+            query = f"select * from ({path.read_text('utf-8')}) limit {'all' if is_asked else 0}"
+            self._run(f"create or replace table {changed_name(model.name)} as {query}")
             # which events themselves changed is known to whoever reads them
             is_told = self._is_told(model, (EVENTS,))
             self.changes[model.name] = Change.TOLD if is_told else Change.ANY

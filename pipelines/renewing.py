@@ -54,19 +54,27 @@ def can_renew_noted(connection: duckdb.DuckDBPyConnection, target: Path) -> bool
         return False
 
 
-def remember_file(connection: duckdb.DuckDBPyConnection, digest: str) -> None:
-    """Keep in the warehouse the SHA-256 of what was published.
+def file_version(path: Path) -> str:
+    """Another text once somebody has written to the file or put another in its place."""
+    found = path.stat()
+    return f"{found.st_ino} {found.st_size} {found.st_mtime_ns}"
 
-    A file that another hand changed since, or its disk, is no base.
+
+def remember_file(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Keep in the warehouse the version of the file that was published.
+
+    One that another hand changed since is no base.
     """
-    connection.execute("create or replace table state.published_file as select ? as digest", [digest])
+    connection.execute(
+        "create or replace table state.published_file as select ? as version", [file_version(path)]
+    )
 
 
 def remembered_file(connection: duckdb.DuckDBPyConnection) -> str | None:
-    """The SHA-256 of the file that was published last, if this warehouse published it."""
+    """The version of the file that was published last, if this warehouse published it."""
     try:
-        return str(connection.execute("select digest from state.published_file").fetchall()[0][0])
-    except duckdb.CatalogException:
+        return str(connection.execute("select version from state.published_file").fetchall()[0][0])
+    except (duckdb.CatalogException, duckdb.BinderException):  # none, or written by an earlier program
         return None
 
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import duckdb
 
+from pipelines.limited_rows import LimitedRows
 from pipelines.published_days import MOST_CHANGED
-from pipelines.sql_models import SQL_FOLDER, Model, read_model, tables_named_in, with_tables
+from pipelines.sql_models import SQL_FOLDER, Model, read_model, read_models, tables_named_in, with_tables
 
 
 @dataclass(frozen=True)
@@ -107,21 +108,17 @@ def _renew_events(connection: duckdb.DuckDBPyConnection, target: str, model: Mod
     key, notes = ROW_KEYS["events"], _notes("events")
     others = f"select event_number from {notes} where is_another"
     _delete(connection, target, key, others)
-    ((first, last),) = connection.execute(
-        f"select min(event_us), max(event_us) from intermediate.keyed_events where event_number in ({others})"
-    ).fetchall()
-    if first is not None:
-        # staged files hold their events by time, and those outside need not be read
-        connection.execute(
-            f"insert into {target} {model.sql} "
-            f"where e.event_us between ? and ? and e.event_number in ({others})",
-            [first, last],
-        )
+    limits = _limited(connection, model, others)
+    if limits:
+        connection.execute(f"insert into {target} {with_tables(model.sql, limits)}")
+    visits = f"select event_number from {notes} group by event_number having not bool_or(is_another)"
+    limits = _limited(connection, model, visits)
+    if not limits:
+        return
     columns = ", ".join(f"{value} as {name}" for name, value in _OF_VISIT.items())
     connection.execute(
         f"create or replace temp table visits as select key_text(event_number) as event_id, {columns} "
-        "from intermediate.events where event_number in ("
-        f"select event_number from {notes} group by event_number having not bool_or(is_another))"
+        f"from {limits['intermediate.events']}"
     )
     taken = ", ".join(f"{name} = v.{name}" for name in _OF_VISIT)
     differs = " or ".join(f"p.{name} is distinct from v.{name}" for name in _OF_VISIT)
@@ -129,6 +126,22 @@ def _renew_events(connection: duckdb.DuckDBPyConnection, target: str, model: Mod
         f"update {target} as p set {taken} from visits as v where p.event_id = v.event_id and ({differs})"
     )
     connection.execute("drop table visits")
+
+
+def _limited(connection: duckdb.DuckDBPyConnection, model: Model, numbers: str) -> dict[str, str]:
+    """What the mart of events is to read instead for the events of these numbers alone; empty without any."""
+    connection.execute(
+        "create or replace temp table noted_events as select * from intermediate.keyed_events as t where "
+        f"t.rowid in (select rowid from intermediate.keyed_events where event_number in ({numbers}))"
+    )
+    ((first, last),) = connection.execute("select min(event_us), max(event_us) from noted_events").fetchall()
+    if first is None:
+        return {}
+    models = {each.name: each for each in read_models("staging", "intermediate")}
+    # staged files hold their events by time, and those outside need not be read
+    staged = f"(select * from staging.events where event_us between {first} and {last})"
+    names = {"intermediate.keyed_events": "noted_events", "staging.events": staged}
+    return LimitedRows(connection, models).nested(model, names)
 
 
 def _delete(connection: duckdb.DuckDBPyConnection, target: str, key: RowKey, numbers: str) -> None:

@@ -21,6 +21,7 @@
 -- skipped: attempts that later reached a required stage beyond the next, which they never visited
 -- looped: attempts that left the stage for another and came back to it
 -- backtracked: attempts that went on to an earlier stage after first reaching this one
+-- materialized: view
 select
     j.journey, c.persona, s.stage, s.stage_number, s.next_stage, n.reached_date,
     c.* exclude (cell_number, persona),

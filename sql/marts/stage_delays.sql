@@ -14,6 +14,7 @@
 -- above_seconds: it took longer than this; NULL in the first bin
 -- within_seconds: it took at most this; NULL in the last bin. Sum the rows up to a bound for "advanced within it"
 -- advanced: attempts that advanced in this time
+-- materialized: view
 select
     j.journey, c.persona, s.stage, s.next_stage, n.reached_date,
     c.* exclude (cell_number, persona),

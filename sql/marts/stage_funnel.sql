@@ -20,6 +20,7 @@
 -- matured_converted: of these advanced, attempts that reached the goal
 -- matured_value: the money of these, in the workspace's currency
 -- median_seconds_to_next: median time from first reaching the stage to the next stage
+-- materialized: view
 select
     j.journey, c.persona, n.entry_date,
     c.* exclude (cell_number, persona),
