@@ -14,6 +14,7 @@ import duckdb
 from pipelines.limited_rows import LimitedRows
 from pipelines.published_days import MOST_CHANGED
 from pipelines.sql_models import SQL_FOLDER, Model, read_model, read_models, tables_named_in, with_tables
+from pipelines.warehouse import count_rows
 
 
 @dataclass(frozen=True)
@@ -108,38 +109,64 @@ def _renew_events(connection: duckdb.DuckDBPyConnection, target: str, model: Mod
     key, notes = ROW_KEYS["events"], _notes("events")
     others = f"select event_number from {notes} where is_another"
     _delete(connection, target, key, others)
-    limits = _limited(connection, model, others)
-    if limits:
+    if _note_events(connection, others):
+        ((first, last),) = connection.execute(
+            "select min(event_us), max(event_us) from noted_events"
+        ).fetchall()
+        # staged files hold their events by time, and those outside need not be read
+        limits = _limited(
+            connection, model, f"(select * from staging.events where event_us between {first} and {last})"
+        )
         connection.execute(f"insert into {target} {with_tables(model.sql, limits)}")
     visits = f"select event_number from {notes} group by event_number having not bool_or(is_another)"
-    limits = _limited(connection, model, visits)
-    if not limits:
+    if not _note_events(connection, visits):
         return
+    # what the event itself says is not asked: these columns are there to be left out
+    own = "session_number, value, currency, source_name, medium, campaign, given_channel"
+    nothing = ", ".join(f"null as {name}" for name in own.split(", "))
+    limits = _limited(connection, model, f"(select event_number, {nothing} from noted_events)")
     columns = ", ".join(f"{value} as {name}" for name, value in _OF_VISIT.items())
     connection.execute(
         f"create or replace temp table visits as select key_text(event_number) as event_id, {columns} "
         f"from {limits['intermediate.events']}"
     )
-    taken = ", ".join(f"{name} = v.{name}" for name in _OF_VISIT)
-    differs = " or ".join(f"p.{name} is distinct from v.{name}" for name in _OF_VISIT)
-    connection.execute(
-        f"update {target} as p set {taken} from visits as v where p.event_id = v.event_id and ({differs})"
-    )
+    _take_over(connection, target)
     connection.execute("drop table visits")
 
 
-def _limited(connection: duckdb.DuckDBPyConnection, model: Model, numbers: str) -> dict[str, str]:
-    """What the mart of events is to read instead for the events of these numbers alone; empty without any."""
+def _take_over(connection: duckdb.DuckDBPyConnection, target: str) -> None:
+    """Write what ``visits`` says of events that are in ``target``, column by column, where it differs.
+
+    A column that is written is compressed anew for all rows around those, and most differ in few columns.
+    """
+    differs = {name: f"p.{name} is distinct from v.{name}" for name in _OF_VISIT}
+    connection.execute(
+        "create or replace temp table differing as select p.rowid as row, v.* exclude (event_id), "
+        f"{', '.join(f'{condition} as other_{name}' for name, condition in differs.items())} "
+        f"from {target} as p inner join visits as v on p.event_id = v.event_id "
+        f"where {' or '.join(differs.values())}"
+    )
+    for name in _OF_VISIT:
+        if count_rows(connection, f"(select 1 from differing where other_{name} limit 1)"):
+            connection.execute(
+                f"update {target} as p set {name} = d.{name} from differing as d "
+                f"where p.rowid = d.row and d.other_{name}"
+            )
+    connection.execute("drop table differing")
+
+
+def _note_events(connection: duckdb.DuckDBPyConnection, numbers: str) -> int:
+    """Make ``noted_events``: the rows of intermediate.keyed_events of these numbers; returns how many."""
     connection.execute(
         "create or replace temp table noted_events as select * from intermediate.keyed_events as t where "
         f"t.rowid in (select rowid from intermediate.keyed_events where event_number in ({numbers}))"
     )
-    ((first, last),) = connection.execute("select min(event_us), max(event_us) from noted_events").fetchall()
-    if first is None:
-        return {}
+    return count_rows(connection, "noted_events")
+
+
+def _limited(connection: duckdb.DuckDBPyConnection, model: Model, staged: str) -> dict[str, str]:
+    """What the mart of events is to read in the place of each view for ``noted_events`` alone."""
     models = {each.name: each for each in read_models("staging", "intermediate")}
-    # staged files hold their events by time, and those outside need not be read
-    staged = f"(select * from staging.events where event_us between {first} and {last})"
     names = {"intermediate.keyed_events": "noted_events", "staging.events": staged}
     return LimitedRows(connection, models).nested(model, names)
 
