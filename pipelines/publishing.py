@@ -7,12 +7,12 @@ one: the rows of days that are over are not made again every night.
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import duckdb
 
+from connectors.durable_files import copy_file
 from pipelines.commits import in_batches
 from pipelines.errors import PainpointsError
 from pipelines.exhausted import machine_exhausted
@@ -101,7 +101,7 @@ def _renewed(
 ) -> bool:
     """Make ``part`` a copy of ``target`` brought up to date; False where that fails."""
     try:
-        shutil.copyfile(target, part)
+        copy_file(target, part)
         renew_marts(connection, part, _made(connection), state, days)
         return True
     except (OSError, duckdb.Error):  # a copy needs more room than a file that is new, for one

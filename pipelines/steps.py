@@ -153,9 +153,10 @@ def build(
         make_state_marts(connection)
         report = BuildReport(
             staged,
-            count_rows(connection, "marts.events"),
-            count_rows(connection, "marts.sessions"),
-            count_rows(connection, "marts.attempts"),
+            # what the marts of rows have a row of; they themselves are views, and joins of all these
+            count_rows(connection, "intermediate.keyed_events"),
+            count_rows(connection, "intermediate.session_spans"),
+            count_rows(connection, "intermediate.attempts"),
         )
         if publishes:
             _remember_run(connection, workspace, started)
@@ -280,7 +281,7 @@ def _remember_run(connection: duckdb.DuckDBPyConnection, workspace: Workspace, s
             first,
             last,
             run_status(connection),
-            count_rows(connection, "marts.events"),
+            count_rows(connection, "intermediate.keyed_events"),
             (finished - started).total_seconds(),
             VERSION,
             config_hash(workspace),

@@ -13,7 +13,7 @@ select
         'day',
         local_day(t.entered_us[s.first_place], c.timezone), local_day(t.entered_us[s.advanced_place], c.timezone)
     ) as age_days,
-    s.has_looped, s.has_backtracked, s.has_skipped,
+    s.has_looped, s.has_backtracked, s.has_skipped, s.has_missed,
     a.outcome, a.is_matured, a.value,
     a.user_number % 8 as placebo_group
 from intermediate.attempts as a

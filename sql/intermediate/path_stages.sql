@@ -3,6 +3,7 @@
 -- first_place, advanced_place: places in the path, from 1; advanced_place is NULL where it never came so far
 -- has_looped: it left the stage for another and came back. has_backtracked: it went on to an earlier stage
 -- has_skipped: it went on to a required stage beyond the next one, and was at the next one neither before nor after
+-- has_missed: it was never at the required stage before this one
 -- grows: first_place of paths
 with personas as (
     select distinct journey_number, persona from config.persona_stages
@@ -68,7 +69,8 @@ select
     case when f.next_stage_number is null then f.place else a.advanced_place end as advanced_place,
     s.stays > 1 as has_looped,
     coalesce(f.lowest_after < f.stage_number, false) as has_backtracked,
-    coalesce(f.furthest_after > f.next_stage_number, false) and n.stage_number is null as has_skipped
+    coalesce(f.furthest_after > f.next_stage_number, false) and n.stage_number is null as has_skipped,
+    b.stage_number is not null and m.stage_number is null as has_missed
 from firsts as f
 inner join stayed as s
     on f.journey_number = s.journey_number and f.path_number = s.path_number
@@ -76,6 +78,11 @@ inner join stayed as s
 left join stayed as n
     on f.journey_number = n.journey_number and f.path_number = n.path_number
     and f.persona = n.persona and f.next_stage_number = n.stage_number
+left join config.persona_stages as b
+    on f.journey_number = b.journey_number and f.persona = b.persona and f.stage_number = b.next_stage_number
+left join stayed as m
+    on f.journey_number = m.journey_number and f.path_number = m.path_number
+    and f.persona = m.persona and b.stage_number = m.stage_number
 left join advances as a
     on f.journey_number = a.journey_number and f.path_number = a.path_number
     and f.persona = a.persona and f.stage_number = a.stage_number

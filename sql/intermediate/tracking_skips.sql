@@ -15,17 +15,14 @@ with pairs as (
 ),
 arrived as (
     select
-        p.journey_number, p.stage_number, q.day,
-        count(*) as arrived,
-        count(*) filter (where b.attempt_number is null) as skipped
-    from intermediate.attempt_stages as c
+        p.journey_number, p.stage_number, c.day,
+        sum(c.arrived)::bigint as arrived,
+        sum(c.missed)::bigint as skipped
+    from intermediate.stage_arrivals as c
     inner join pairs as p
         on c.journey_number = p.journey_number and c.persona = p.persona
         and c.stage_number = p.behind_number
-    inner join intermediate.tracking_quarters as q on c.entered_us // 900000000 = q.quarter
-    left join intermediate.attempt_stages as b
-        on c.attempt_number = b.attempt_number and p.stage_number = b.stage_number
-    group by p.journey_number, p.stage_number, q.day
+    group by p.journey_number, p.stage_number, c.day
 ),
 shared as (
     select *, skipped / arrived as share from arrived
