@@ -32,7 +32,7 @@ def sync_file(path: Path) -> None:
 
 
 def copy_file(source: Path, target: Path) -> None:
-    """Make ``target`` a copy; where the filesystem can (XFS, Btrfs), one that shares its bytes until they change."""
+    """Make ``target`` a copy; on XFS and Btrfs one that shares its bytes until they change."""
     if not hasattr(os, "copy_file_range"):
         shutil.copyfile(source, target)
         return
