@@ -84,10 +84,7 @@ def main() -> None:
 
 def world_config(scopes: tuple[str, ...]) -> WorldConfig:
     """A shop of one source without sessions of its own, and a journey of six stages for each scope."""
-    journeys = [
-        parse_journey(f"journey: by_{scope}\nscope: {scope}\nwindow: 7d\nstages:\n{_STAGES}")
-        for scope in scopes
-    ]
+    journeys = [parse_journey(text) for text in journey_texts(scopes).values()]
     return WorldConfig(
         "Europe/Madrid",
         "EUR",
@@ -99,6 +96,14 @@ def world_config(scopes: tuple[str, ...]) -> WorldConfig:
         {SOURCE: "UTC"},
         ExcludeSettings().build(),
     )
+
+
+def journey_texts(scopes: Sequence[str]) -> dict[str, str]:
+    """By name, the journey of six stages for each scope."""
+    return {
+        f"by_{scope}": f"journey: by_{scope}\nscope: {scope}\nwindow: 7d\nstages:\n{_STAGES}\n"
+        for scope in scopes
+    }
 
 
 def gather(connection: duckdb.DuckDBPyConnection, task: Task) -> None:

@@ -1,6 +1,8 @@
-"""Time a night beside a whole build: a new day with late rows in the two before it, and nothing new.
+"""Time a night beside a whole one: a new day with late rows in the two before it, and nothing new.
 
-python tests/bench/night_speed.py [--events 18e6] [--data bench-data]
+python tests/bench/night_speed.py [--events 18e6] [--days 60] [--data bench-data]
+
+From staged day files on: tables, detection (the first time of 46 nights), the published file, the report.
 """
 
 from __future__ import annotations
@@ -13,15 +15,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
-from bench_ours import gather, gather_files, world_config
+from bench_ours import gather, gather_files, journey_texts
 from contract import Task
 from world import make_world
+from world_columns import SOURCE
 
 from pipelines.build_base import forget_base
-from pipelines.engine_settings import EngineSettings
+from pipelines.detecting import detect_nights
+from pipelines.finding_store import make_state
 from pipelines.publishing import publish
 from pipelines.renewed_tables import renew_tables
+from pipelines.report import write_report
+from pipelines.steps import world_config
 from pipelines.warehouse import open_warehouse
+from pipelines.workspace import Workspace, open_workspace
 
 LATE_DAYS = 2
 LATE_SHARE = 50  # one event in so many comes after its day was landed first
@@ -36,47 +43,64 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--memory-gb", type=float, default=4.0)
     parser.add_argument("--journeys", default="session", help="session, user, or both: session,user")
+    parser.add_argument("--once", action="store_true", help="hold the night against the first build")
     asked = parser.parse_args()
     world = make_world(asked.data, asked.events, asked.days, asked.seed)
     scratch = world / "night.scratch"
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()
-    engine = EngineSettings(threads=asked.threads, memory_limit=f"{asked.memory_gb}GB")
+    workspace = _workspace(scratch, asked)
     task = Task(world / "events", scratch / "none", scratch, asked.threads, asked.memory_gb)
     days = sorted(task.events.glob("*.parquet"))
     before = [*days[: -1 - LATE_DAYS], *(_without_late(day, scratch) for day in days[-1 - LATE_DAYS : -1])]
-    config = world_config(tuple(asked.journeys.split(",")))
-    published = scratch / "painpoints.duckdb"
-    with open_warehouse(scratch / "warehouse.duckdb", engine) as connection:
+    config = world_config(workspace)
+    with open_warehouse(workspace.warehouse, workspace.settings.engine) as connection:
 
         def build() -> str:
-            renewed = renew_tables(connection, config, fewest_events=0)
-            return "renewed" if renewed else "whole"
+            return "renewed" if renew_tables(connection, config, fewest_events=0) else "whole"
+
+        def judge() -> str:
+            make_state(connection)
+            return f"nights: {len(detect_nights(connection, workspace, lambda _: None))}"
 
         def publishes() -> str:
-            publish(connection, published)
+            publish(connection, workspace.published)
+            return f"{workspace.published.stat().st_size / 1e9:.2f} GB"
+
+        def reports() -> str:
+            write_report(workspace)
             return ""
 
+        def all_of_it(name: str) -> tuple[float, float]:
+            print(name)
+            took = [
+                _shown(f"  {each.__name__.replace('_', ' ')}", each)
+                for each in (build, judge, publishes, reports)
+            ]
+            built.append(took[0])
+            total = sum(each[0] for each in took), sum(each[1] for each in took)
+            print(f"  {'together':<12} {total[0]:7.1f} s {total[1]:7.1f} cpu s", flush=True)
+            return total
+
+        built: list[tuple[float, float]] = []
         gather(connection, task)
         gather_files(connection, before)
-        _shown("whole build, the day before", build)
-        _shown("  published", publishes)
+        whole = all_of_it("all anew, the day before")
         gather_files(connection, days)
-        night = _shown("night: a new day, late rows", build)
-        night_published = _shown("  published", publishes)
-        _shown("night: nothing new", build)
-        _shown("  published", publishes)
-        forget_base(connection)
-        published.unlink()
-        whole = _shown("whole build, the same days", build)
-        whole_published = _shown("  published", publishes)
+        night = all_of_it("a night: a new day, late rows")
+        all_of_it("a night: nothing new")
+        if not asked.once:
+            forget_base(connection)
+            workspace.published.unlink()
+            whole = all_of_it("all anew, the same days")
     for name, dear, cheap in (
-        ("the build of a night", whole, night),
-        ("with publishing", _sum(whole, whole_published), _sum(night, night_published)),
+        ("the build of a night", built[-1 if not asked.once else 0], built[1]),
+        ("all of a night", whole, night),
     ):
         print(
             f"{name} costs 1/{dear[0] / cheap[0]:.1f} of the time, 1/{dear[1] / cheap[1]:.1f} of the CPU time"
         )
+    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
     shutil.rmtree(scratch)
 
 
@@ -91,15 +115,24 @@ def _without_late(day: Path, folder: Path) -> Path:
     return target
 
 
-def _sum(one: tuple[float, float], other: tuple[float, float]) -> tuple[float, float]:
-    return one[0] + other[0], one[1] + other[1]
+def _workspace(folder: Path, asked: argparse.Namespace) -> Workspace:
+    """A workspace whose warehouse and published file are made here; its lake is the world's."""
+    (folder / "painpoints.toml").write_text(
+        'timezone = "Europe/Madrid"\ncurrency = "EUR"\n'
+        f'[sources.{SOURCE}]\nkind = "mixpanel"\nfiles = "exports/*.jsonl"\n'
+        f'[engine]\nthreads = {asked.threads}\nmemory_limit = "{asked.memory_gb}GB"\n'
+    )
+    (folder / "journeys").mkdir()
+    for name, text in journey_texts(asked.journeys.split(",")).items():
+        (folder / "journeys" / f"{name}.yaml").write_text(text)
+    return open_workspace(folder)
 
 
 def _shown(name: str, work: Callable[[], str]) -> tuple[float, float]:
     started, cpu = time.perf_counter(), _cpu_seconds()
     remark = work()
     took = time.perf_counter() - started, _cpu_seconds() - cpu
-    print(f"{name:<28} {took[0]:7.1f} s {took[1]:7.1f} cpu s  {remark}", flush=True)
+    print(f"{name:<14} {took[0]:7.1f} s {took[1]:7.1f} cpu s  {remark}", flush=True)
     return took
 
 
