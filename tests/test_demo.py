@@ -15,6 +15,8 @@ from pipelines.steps import quiet
 
 # Never used while the detector or the shop was tuned; those were
 # 7, 25, 31, 32 and 101 to 106.
+pytestmark = pytest.mark.slow
+
 SEED = 21
 SLOW_SEEDS = (41, 42, 43, 44, 45)
 

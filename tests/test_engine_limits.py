@@ -28,6 +28,7 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+@pytest.mark.slow
 def test_too_little_memory_is_told_with_its_key_and_more_of_it_goes_on(
     tmp_path: Path, painpoints: Painpoints
 ) -> None:
@@ -64,6 +65,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 # left free: nothing for what lands; enough for that, and not for the tables
+@pytest.mark.slow
 @pytest.mark.parametrize("free_kib", [0, 3000])
 def test_a_full_disk_is_told_and_room_on_it_goes_on(
     small_disk: Path, painpoints: Painpoints, free_kib: int

@@ -164,6 +164,7 @@ def times_of(result: FunnelResult) -> dict[str, tuple[int, ...]]:
     return {str(int(key, 16)): times for key, times in result.attempts().items()}
 
 
+@pytest.mark.slow
 @settings(max_examples=375)
 @given(
     rows=CROWDS,
@@ -202,6 +203,7 @@ def test_an_open_funnel_counts_whoever_does_a_step(
     assert [step.reached for step in found.steps] == oracle.count(events, funnel, at_us(99)).reached
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(rows=CROWDS, funnel=funnels(), seed=st.randoms(use_true_random=False), shift=st.integers(1, 10**9))
 def test_counts_never_rise_and_drill_downs_trends_and_groups_add_up(

@@ -271,6 +271,7 @@ def test_the_entrypoint_of_the_deployment_is_the_flow() -> None:
 # --- a night on a server ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_night_from_the_deployment_to_the_artifacts(
     platform: Platform, workspace: Path, mixpanel: MixpanelServer, webhook: Webhook
 ) -> None:

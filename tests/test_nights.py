@@ -208,6 +208,7 @@ def _compare(
 SAID_THEN = ("pain_points", "pain_point_history", "notes", "placebo_nights")
 
 
+@pytest.mark.slow
 def test_ten_nights_of_failures_and_kills_end_in_the_tables_of_ten_calm_nights(
     tmp_path: Path, environment: Callable[[LiveShop], None]
 ) -> None:

@@ -21,6 +21,8 @@ from pipelines.explore import pain_points
 from pipelines.scaffold import TEMPLATES
 from pipelines.workspace import open_workspace
 
+pytestmark = pytest.mark.slow
+
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 NAMES = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
 

@@ -22,10 +22,13 @@ PROJECT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("PAINPOINTS_GA4_SAMPLE", PROJECT.parent / "shared" / "data" / "ga4_export"))
 HORIZON = datetime(2021, 1, 20)
 
-pytestmark = pytest.mark.skipif(
-    not list(DATA.glob("events_*.parquet")),
-    reason="the GA4 sample files are not here; PAINPOINTS_GA4_SAMPLE names their folder",
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not list(DATA.glob("events_*.parquet")),
+        reason="the GA4 sample files are not here; PAINPOINTS_GA4_SAMPLE names their folder",
+    ),
+]
 
 STAGES = ("session_start", "view_item", "add_to_cart", "begin_checkout", "add_payment_info", "purchase")
 IDEALS = {

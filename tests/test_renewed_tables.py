@@ -153,6 +153,7 @@ def look_at_nights(found: Counter[str], seed: int, events_per_day: int, nights: 
         found.update(shop.edges)
 
 
+@pytest.mark.slow
 def test_nights_of_every_kind_equal_whole_builds() -> None:
     """Twice every change: by fives, four nights a world."""
     found: Counter[str] = Counter()

@@ -29,6 +29,7 @@ def renewals(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, list[int]]]:
     return seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_whatever_lands_the_file_is_as_if_written_whole(
     tmp_path: Path, renewals: list[dict[str, list[int]]], seed: int

@@ -277,6 +277,7 @@ def test_events_that_counts_still_need_cannot_be_let_go(tmp_path: Path) -> None:
             steps.build(workspace)
 
 
+@pytest.mark.slow
 def test_counts_go_after_their_own_time(pair: tuple[Workspace, Workspace]) -> None:
     lets_go, _ = pair
     config = lets_go.config_path

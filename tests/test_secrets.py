@@ -66,6 +66,7 @@ def misbehave(shop: LiveShop) -> None:
     shop.hotjar.token_script[:] = [hj.Status(403)]
 
 
+@pytest.mark.slow
 def test_no_command_shows_or_writes_a_secret_also_at_debug_level(
     shop: LiveShop, tmp_path: Path, painpoints: Painpoints, caplog: pytest.LogCaptureFixture
 ) -> None:
