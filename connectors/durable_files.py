@@ -44,4 +44,5 @@ def copy_file(source: Path, target: Path) -> None:
         except OSError as error:  # between some filesystems, and in some containers, the kernel does not
             if error.errno not in (errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM):
                 raise
+        if left > 0:  # some also end early without a word
             shutil.copyfileobj(read, written)

@@ -11,6 +11,7 @@ from pathlib import Path
 import duckdb
 
 from connectors.durable_files import sync_file
+from pipelines.commits import at_once
 from pipelines.retention_ledger import RetentionLedger, read_retention, write_retention
 from pipelines.sql_models import replace_model
 from pipelines.warehouse import literal, quoted
@@ -35,12 +36,18 @@ def use_frozen(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> N
     ledger = read_retention(workspace.lake)
     if ledger.frozen_before is None:
         return
-    files = dict(ledger.frozen)
+    with at_once(connection):
+        _put_in_place(connection, workspace, dict(ledger.frozen), ledger.frozen_before)
+
+
+def _put_in_place(
+    connection: duckdb.DuckDBPyConnection, workspace: Workspace, files: Mapping[str, str], before: date
+) -> None:
     for table, day in FROZEN.items():
         # what a build left as a view has to be a table before it can hold rows of its own
         connection.execute(
             f"create or replace temp table kept as select * from {table} "
-            f"where coalesce({day} >= date {literal(str(ledger.frozen_before))}, true)"
+            f"where coalesce({day} >= date {literal(str(before))}, true)"
         )
         replace_model(connection, table, "select * from kept", is_view=False)
         connection.execute("drop table kept")

@@ -22,7 +22,10 @@ class LimitedRows:
         self._models = models
 
     def limited(self, model: Model | GeneratedModel, renewal: Renewal) -> dict[str, str]:
-        """By the name of a table that ``model`` reads, what has its rows of the keys: a table or a query."""
+        """By the name of a table that ``model`` reads, what has its rows of the keys: a table or a query.
+
+        A table has only the columns that the query names, or that ``model`` itself has.
+        """
         # a view is made of tables that are named beside it
         tables = [table for table in renewal.of if table != EVENTS and not self._models[table].is_view]
         # tables, whose size the engine knows; of the many columns of staged files few are read

@@ -9,7 +9,8 @@ rows of those tables for which it holds make any.
 ``-- takes over: COLUMN of VIEW`` says that a column is what a view of staged events says; for which events it
 may say another thing is found by ``sql/renewals/VIEW.sql``.
 
-``-- adds up: COLUMN of TABLE, TABLE`` says that rows are sums over the rows of those tables.
+``-- adds up: COLUMN of TABLE, TABLE`` says that rows are sums over the rows of those tables, or of a view of
+staged events of which ``sql/renewals/VIEW.sql`` finds the events that it tells otherwise now.
 
 ``-- grows: COLUMN`` says that rows come with events and never change, with numbers in COLUMN where it is one;
 ``-- grows: COLUMN of TABLE`` that they come with rows of another table; ``-- grows: whole`` that the table is

@@ -34,6 +34,8 @@ class RenewedTables:
         elif isinstance(model, ComputedModel):
             self._make_whole(model)
         elif model.is_view:
+            # what was frozen for retention lies in its place as a table (pipelines/frozen_marts.py)
+            make_model(self.connection, model)
             self._told.tell_view(model)
         elif rules.sums and self._told.is_told(model, rules.sums.of):
             self._add_up(model, rules.sums)

@@ -69,7 +69,10 @@ class ToldChanges:
         self.states[name] = Change.TOLD if count_rows(self._connection, changed_name(name)) else Change.NONE
 
     def tell_view(self, model: Model | GeneratedModel) -> None:
-        """A view needs no making; what of it may say another thing is told where a file says how."""
+        """Of what rows a view may say another thing is told where a file says how.
+
+        Such a file lists the columns of staged events that are asked of the view, with ``event_number``.
+        """
         path = renewal_file(SQL_FOLDER, model.name)
         if model.name in self.asked and path.exists():
             # of nothing that changed below nothing is told; an empty question would still read all events
@@ -81,7 +84,10 @@ class ToldChanges:
             self.states[model.name] = Change.TOLD if is_told else Change.ANY
 
     def version(self, table: str, *, is_added: bool) -> str:
-        """The rows of ``table`` that came or went; of a view also those that it tells as before."""
+        """The rows of ``table`` that came or went; of a view also of events of which it tells otherwise.
+
+        What else the view reads is known by one key a row.
+        """
         model = self._models[table]
         which = "is_added" if is_added else "not is_added"
         if table == EVENTS or isinstance(model, ComputedModel) or not model.is_view:

@@ -32,7 +32,7 @@ from pipelines.errors import CheckFailed
 from pipelines.journey_tables import models_of
 from pipelines.renewed_model import RenewedTables
 from pipelines.renewed_tables import renew_tables
-from pipelines.sql_models import build_models, in_order
+from pipelines.sql_models import build_models, in_order, replace_model
 from pipelines.warehouse import open_warehouse
 
 EXAMPLES = int(os.environ.get("RENEWED_EXAMPLES", "12"))
@@ -234,6 +234,14 @@ def test_an_event_that_lands_in_a_second_file_is_refused_as_by_a_whole_build(sho
 def test_after_thirty_nights_all_is_made_anew(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(renewed_tables, "MOST_RENEWALS", 2)
     assert [shop.renew() for _ in range(4)] == [True, True, False, True]
+
+
+def test_a_mart_that_retention_froze_is_no_standstill(shop: Shop) -> None:
+    with open_warehouse(shop.database, ENGINE) as connection:
+        for mart in ("marts.stage_funnel", "marts.stage_cohorts", "marts.stage_delays"):
+            connection.execute(f"create or replace temp table kept as from {mart}")
+            replace_model(connection, mart, "from kept", is_view=False)
+    assert shop.happens("new_day").night()
 
 
 def test_where_renewing_fails_all_is_made_anew(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
