@@ -14,7 +14,7 @@ from connectors.durable_files import sync_file
 from pipelines.commits import at_once
 from pipelines.retention_ledger import RetentionLedger, read_retention, write_retention
 from pipelines.sql_models import replace_model
-from pipelines.warehouse import literal, quoted
+from pipelines.warehouse import column_names, literal, quoted
 from pipelines.workspace import Workspace
 
 # table -> the column that says the day a row is of
@@ -93,8 +93,8 @@ def freeze(
 
 def _common_columns(connection: duckdb.DuckDBPyConnection, table: str, source: str) -> str:
     """The columns of a frozen file that the table still has: segments come and go with the journeys."""
-    present = {row[0] for row in connection.execute(f"describe {table}").fetchall()}
-    frozen = [row[0] for row in connection.execute(f"describe select * from {source}").fetchall()]
+    present = set(column_names(connection, table))
+    frozen = column_names(connection, f"select * from {source}")
     return ", ".join(quoted(name) for name in frozen if name in present)
 
 

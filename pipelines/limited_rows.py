@@ -9,7 +9,7 @@ import duckdb
 
 from pipelines.renewal_rules import Renewal, changed_name
 from pipelines.sql_models import AnyModel, ComputedModel, GeneratedModel, Model, with_tables
-from pipelines.warehouse import count_rows, quoted
+from pipelines.warehouse import column_names, count_rows, quoted
 
 EVENTS = "staging.events"
 
@@ -41,9 +41,7 @@ class LimitedRows:
         return found
 
     def _columns(self, table: str) -> list[str]:
-        if table.startswith("checks."):
-            return []
-        return [row[0] for row in self._connection.execute(f"describe {table}").fetchall()]
+        return [] if table.startswith("checks.") else column_names(self._connection, table)
 
     def nested(self, model: Model | GeneratedModel, names: Mapping[str, str]) -> dict[str, str]:
         """``names``, and for the views that stand on those tables queries that read what they name."""
@@ -87,8 +85,14 @@ def among(rows: str, renewal: Renewal, time: str, columns: str = "*") -> str:
     is_table = not rows.startswith("(") and rows != EVENTS
     if is_table and renewal.keys != ("user_number",):
         # what came lately lies together: found by its keys alone, of the other columns little has to be read
-        found = f"t.rowid in (select t.rowid from {rows} as t where {found})"
+        return by_rowid(rows, found, columns)
     return f"select {columns} from {rows} as t where {found}"
+
+
+def by_rowid(table: str, found: str, columns: str = "*") -> str:
+    """The query for the rows ``t`` of a table of which ``found`` holds; it alone is asked of all rows."""
+    rows = f"select t.rowid from {table} as t where {found}"
+    return f"select {columns} from {table} as t where t.rowid in ({rows})"
 
 
 def is_among(renewal: Renewal, time: str) -> str:

@@ -14,7 +14,7 @@ from pipelines.limited_rows import EVENTS, LimitedRows, among, is_among, version
 from pipelines.renewal_rules import WHOLE, Renewal, Sums, changed_name
 from pipelines.sql_models import AnyModel, ComputedModel, GeneratedModel, Model, make_model, with_tables
 from pipelines.told_changes import Change, ToldChanges
-from pipelines.warehouse import count_rows, quoted
+from pipelines.warehouse import column_names, count_rows, quoted
 
 
 class RenewedTables:
@@ -76,7 +76,7 @@ class RenewedTables:
         is_numbered = number.endswith("_number")
         but = f" exclude ({number})" if is_numbered else ""
         first = f"(select coalesce(max({number}), 0) from {model.name})"
-        names = [row[0] for row in self._run(f"describe {model.name}").fetchall()]
+        names = column_names(self.connection, model.name)
         columns = ", ".join(
             f"({first} + row_number() over ())::integer" if is_numbered and name == number else quoted(name)
             for name in names
@@ -153,7 +153,7 @@ class RenewedTables:
     def _add_up(self, model: Model | GeneratedModel, sums: Sums) -> None:
         """Add what came to the sums, and take off what went; who has nothing left is gone."""
         name = model.name
-        columns = [row[0] for row in self._run(f"describe {name}").fetchall()]
+        columns = column_names(self.connection, name)
         keys = [column for column in columns if column not in sums.columns]
         parts = []
         for sign in ("", "-"):

@@ -21,7 +21,7 @@ from pipelines.commits import in_batches
 from pipelines.errors import CheckFailed, SqlFailed
 from pipelines.exhausted import machine_exhausted
 from pipelines.renewal_rules import NO_RULES, RULES, RenewalRules, parse_rules
-from pipelines.warehouse import SCHEMAS, literal, quoted
+from pipelines.warehouse import SCHEMAS, column_names, literal, quoted
 
 if TYPE_CHECKING:  # a command that only reads does not wait for these
     import pandas as pd
@@ -198,7 +198,7 @@ def comment_on(connection: duckdb.DuckDBPyConnection, target: str, model: Model)
     """Put the header of a model on a published table as COMMENTs."""
     if model.comment:
         connection.execute(f"comment on table {target} is {literal(model.comment)}")
-    present = {row[0] for row in connection.execute(f"describe {target}").fetchall()}
+    present = set(column_names(connection, target))
     comments = {name: text for name, text in model.column_comments.items() if name in present}
     for name in present - comments.keys():
         if model.column_comments:  # a segment that a journey asks for

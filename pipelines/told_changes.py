@@ -15,7 +15,7 @@ import duckdb
 from pipelines.limited_rows import EVENTS, before, version
 from pipelines.renewal_rules import NO_RULES, Renewal, changed_name, renewal_file
 from pipelines.sql_models import SQL_FOLDER, AnyModel, ComputedModel, GeneratedModel, Model, with_tables
-from pipelines.warehouse import count_rows
+from pipelines.warehouse import column_names, count_rows
 
 _CHANGED = re.compile(r"\bchanged\.[a-z_]+")
 
@@ -93,7 +93,7 @@ class ToldChanges:
         if table == EVENTS or isinstance(model, ComputedModel) or not model.is_view:
             return version(table, which)
         touched = changed_name(table)
-        columns = ", ".join(row[0] for row in self._connection.execute(f"describe {touched}").fetchall())
+        columns = ", ".join(column_names(self._connection, touched))
         names = {
             EVENTS: f"(select {columns} from {changed_name(EVENTS)} where {which} union all "
             f"select {columns} from {touched} where event_number not in "

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from pipelines.limited_rows import LimitedRows
+from pipelines.limited_rows import LimitedRows, by_rowid
 from pipelines.published_days import MOST_CHANGED
 from pipelines.sql_models import SQL_FOLDER, Model, read_model, read_models, tables_named_in, with_tables
 from pipelines.warehouse import count_rows
@@ -158,8 +158,8 @@ def _take_over(connection: duckdb.DuckDBPyConnection, target: str) -> None:
 def _note_events(connection: duckdb.DuckDBPyConnection, numbers: str) -> int:
     """Make ``noted_events``: the rows of intermediate.keyed_events of these numbers; returns how many."""
     connection.execute(
-        "create or replace temp table noted_events as select * from intermediate.keyed_events as t where "
-        f"t.rowid in (select rowid from intermediate.keyed_events where event_number in ({numbers}))"
+        "create or replace temp table noted_events as "
+        + by_rowid("intermediate.keyed_events", f"t.event_number in ({numbers})")
     )
     return count_rows(connection, "noted_events")
 

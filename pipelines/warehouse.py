@@ -80,6 +80,11 @@ def count_rows(connection: duckdb.DuckDBPyConnection, table: str) -> int:
     return int(connection.execute(f"select count(*) from {table}").fetchall()[0][0])
 
 
+def column_names(connection: duckdb.DuckDBPyConnection, relation: str) -> list[str]:
+    """The columns, in order, of a table, a view or a query."""
+    return [row[0] for row in connection.execute(f"describe {relation}").fetchall()]
+
+
 def replace_table(
     connection: duckdb.DuckDBPyConnection,
     name: str,
