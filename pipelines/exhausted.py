@@ -1,4 +1,4 @@
-"""Errors that the machine is to blame for: out of memory, out of disk."""
+"""Errors of the engine in words for people: out of memory, out of disk, an error inside the engine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines.errors import PainpointsError
+from pipelines.errors import PainpointsError, SqlFailed
 
 _INTACT = "What was published before is as it was"
 _DISK_FULL = (
@@ -56,4 +56,20 @@ def machine_exhausted(error: duckdb.Error, doing: str = "") -> MachineExhausted 
     return MachineExhausted(
         f"{place}DuckDB's memory is used up{used}. Raise memory_limit in [engine] of painpoints.toml, or "
         f"lower threads there, as each needs a share of it. {_INTACT}"
+    )
+
+
+def query_failed(error: duckdb.Error, doing: str) -> PainpointsError:
+    """What to tell of a query that failed; ``doing`` says which, a model's path for example."""
+    exhausted = machine_exhausted(error, doing)
+    if exhausted is not None:
+        return exhausted
+    if not isinstance(error, duckdb.InternalException):
+        return SqlFailed(f"{doing}: {error}")
+    # the rest is a list of addresses
+    (first, *_) = str(error).splitlines()
+    return SqlFailed(
+        f"{doing}: an error inside DuckDB {duckdb.__version__}: {first}. Run again with another number of "
+        f"threads or memory_limit in [engine] of painpoints.toml; if it stays, report it with this text. "
+        f"{_INTACT}"
     )

@@ -15,7 +15,7 @@ from pipelines.build_base import Base, forget_base, read_base, recipe_of, rememb
 from pipelines.changed_events import find_changed_events
 from pipelines.config_tables import WorldConfig, write_config
 from pipelines.errors import CheckFailed, SqlFailed
-from pipelines.exhausted import machine_exhausted
+from pipelines.exhausted import query_failed
 from pipelines.journey_tables import make_and_check, models_of
 from pipelines.renewed_model import RenewedTables
 from pipelines.sql_models import AnyModel, Progress, in_order, run_checks
@@ -74,9 +74,7 @@ def _renew(
             try:
                 tables.make(model)
             except duckdb.Error as error:
-                raise machine_exhausted(error, model.name) or SqlFailed(
-                    f"renewing {model.name}: {error}"
-                ) from error
+                raise query_failed(error, f"renewing {model.name}") from error
         progress("checking what changed")
         run_checks(connection, tables.limited_query)
         note_changes(connection)

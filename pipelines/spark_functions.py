@@ -102,6 +102,17 @@ SPARK_FUNCTIONS: Mapping[str, tuple[str, str]] = {
         "items, place, item",
         "nullif(array_position(slice(items, cast(place as int), size(items)), item), 0) + place - 1",
     ),
+    "items_after": (
+        "items, place",
+        "slice(items, cast(place + 1 as int), size(items))",
+    ),
+    "runs_of": (
+        "items, item",
+        "size(filter(sequence(1, size(items)), _p -> element_at(items, _p) = item "
+        "and (_p = 1 or element_at(items, greatest(_p - 1, 1)) <> item)))",
+    ),
+    "lowest_of": ("items", "array_min(items)"),
+    "highest_among": ("items, wanted", "array_max(filter(items, _i -> array_contains(wanted, _i)))"),
     "step_of": (
         "visit_number, stage_number, us",
         "named_struct('visit', visit_number, 'stage', stage_number, 'us', us)",

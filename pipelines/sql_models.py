@@ -19,7 +19,7 @@ import duckdb
 
 from pipelines.commits import in_batches
 from pipelines.errors import CheckFailed, SqlFailed
-from pipelines.exhausted import machine_exhausted
+from pipelines.exhausted import query_failed
 from pipelines.renewal_rules import NO_RULES, RULES, RenewalRules, parse_rules
 from pipelines.warehouse import SCHEMAS, column_names, literal, quoted
 
@@ -174,7 +174,7 @@ def make_model(connection: duckdb.DuckDBPyConnection, model: AnyModel) -> None:
     try:
         replace_model(connection, model.name, model.sql, is_view=model.is_view)
     except duckdb.Error as error:
-        raise machine_exhausted(error, str(model.path)) or SqlFailed(f"{model.path}: {error}") from error
+        raise query_failed(error, str(model.path)) from error
 
 
 def replace_model(connection: duckdb.DuckDBPyConnection, name: str, query: str, *, is_view: bool) -> None:

@@ -9,12 +9,13 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import pytest
 from conftest import CRM_CONFIG, CRM_HEADER, Painpoints, crm_lines, make_workspace
 
 from pipelines.engine_limits import machine_memory_bytes, memory_limit
 from pipelines.engine_settings import EngineSettings
-from pipelines.exhausted import MachineExhausted
+from pipelines.exhausted import MachineExhausted, query_failed
 from pipelines.warehouse import open_warehouse
 from pipelines.workspace import open_workspace
 
@@ -152,3 +153,12 @@ def test_those_who_work_side_by_side_share_the_memory() -> None:
     assert memory_limit(EngineSettings(memory_limit="8GB"), workers=2) == "4.000GB"
     own, shared = (memory_limit(EngineSettings(), workers=n) for n in (1, 4))
     assert int(own.removesuffix("MiB")) // 4 == pytest.approx(int(shared.removesuffix("MiB")), abs=1)
+
+
+def test_an_error_inside_the_engine_is_told_in_a_line_without_its_addresses() -> None:
+    error = duckdb.InternalException("INTERNAL Error: a dictionary changed\n\nStack Trace:\n\nx.so+0x4b")
+    told = str(query_failed(error, "sql/intermediate/paths.sql"))
+    assert told.startswith("sql/intermediate/paths.sql: an error inside DuckDB")
+    assert "INTERNAL Error: a dictionary changed. Run again with" in told
+    assert "0x4b" not in told
+    assert "What was published before is as it was" in told
