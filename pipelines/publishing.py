@@ -1,13 +1,12 @@
 """Publish the marts: a file made aside and swapped in by one rename.
 
-It is a copy of the last one with what changed written anew, or, where that is much or cannot be told, a fresh
-one: the rows of days that are over are not made again every night.
+It is a copy of the last one with the rows that changed written anew, or, where they are many or not known, a
+fresh one.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -15,13 +14,12 @@ import duckdb
 from connectors.durable_files import copy_file
 from pipelines.commits import in_batches
 from pipelines.errors import PainpointsError
+from pipelines.event_slices import event_slices
 from pipelines.exhausted import machine_exhausted
 from pipelines.layout_version import LAYOUT
-from pipelines.published_days import PublishedState, state_of_files, state_of_rows
 from pipelines.renewing import (
     as_published,
-    can_renew_noted,
-    changed_days_of,
+    can_renew_marts,
     file_version,
     remember_file,
     remember_rows,
@@ -50,13 +48,13 @@ def publish(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
     part = target.with_name(target.name + ".part")
     try:
         _discard(part)
-        state = _make(connection, target, part)
+        is_base = _make(connection, target, part)
         with part.open("rb") as file:
             os.fsync(file.fileno())
         # what somebody who had it open for writing left behind would be played onto the new file
         _log_of(target).unlink(missing_ok=True)
         os.replace(part, target)
-        if state is not None:
+        if is_base:
             remember_file(connection, target)
             begin_notes(connection)
     except (OSError, duckdb.Error) as error:
@@ -73,36 +71,24 @@ def publish(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
         ) from error
 
 
-def _make(connection: duckdb.DuckDBPyConnection, target: Path, part: Path) -> PublishedState | None:
-    """Make ``part`` the file that ``target`` is to become; returns what rows it has, where that is known."""
+def _make(connection: duckdb.DuckDBPyConnection, target: Path, part: Path) -> bool:
+    """Make ``part`` the file that ``target`` is to become; returns whether the next one can stand on it."""
     # rows that retention lets go must leave no bytes behind in a copy
     has_all_rows = not _since(connection)
-    is_ours = has_all_rows and _is_ours(connection, target)
-    if is_ours and has_notes(connection):
-        state = state_of_files(connection)
-        if can_renew_noted(connection, target) and _renewed(connection, target, part, state, None):
-            return state
-    found = state_of_rows(connection) if has_all_rows else None
-    days = changed_days_of(connection, target, found) if found and is_ours else None
-    if found and days is not None and _renewed(connection, target, part, found, days):
-        return found
+    is_known = has_all_rows and _is_ours(connection, target) and has_notes(connection)
+    if is_known and can_renew_marts(connection, target) and _renewed(connection, target, part):
+        return True
     write_marts(connection, part)
-    if found:
-        remember_rows(connection, part, found)
-    return found
+    if has_all_rows:
+        remember_rows(connection, part)
+    return has_all_rows
 
 
-def _renewed(
-    connection: duckdb.DuckDBPyConnection,
-    target: Path,
-    part: Path,
-    state: PublishedState,
-    days: Mapping[str, Sequence[int]] | None,
-) -> bool:
+def _renewed(connection: duckdb.DuckDBPyConnection, target: Path, part: Path) -> bool:
     """Make ``part`` a copy of ``target`` brought up to date; False where that fails."""
     try:
         copy_file(target, part)
-        renew_marts(connection, part, _made(connection), state, days)
+        renew_marts(connection, part, _made(connection))
         return True
     except (OSError, duckdb.Error):  # a copy needs more room than a file that is new, for one
         _discard(part)
@@ -132,8 +118,15 @@ def write_marts(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
             for model in _made(connection):
                 name = model.name.removeprefix("marts.")
                 target = f"published.marts.{quoted(name)}"
-                rows = f"marts.{quoted(name)}{since.get(model.name, '')}"
-                connection.execute(f"create table {target} as select * from {rows}")
+                rows = f"marts.{quoted(name)}"
+                shown = since.get(model.name, "")
+                if name == "events":
+                    connection.execute(f"create table {target} as select * from {rows} limit 0")
+                    for part in event_slices(connection, model):
+                        connection.execute(f"insert into {target} select * from ({part}){shown}")
+                        done()
+                else:
+                    connection.execute(f"create table {target} as select * from {rows}{shown}")
                 done()
                 comment_on(connection, target, model)
                 done()

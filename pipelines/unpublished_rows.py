@@ -1,8 +1,7 @@
 """Which rows of the marts differ from the published file: noted while tables are renewed, row by row.
 
 Who is found to be somebody else after months has rows on many days; only those rows are written anew. The
-notes begin with a published file and end with a build that makes tables whole: then days are compared
-(pipelines/published_days.py), or, where rows were renewed since it was written whole, it is again.
+notes begin with a published file and end with a build that makes tables whole: then it is written whole too.
 """
 
 from __future__ import annotations
@@ -11,10 +10,12 @@ from dataclasses import dataclass
 
 import duckdb
 
-from pipelines.limited_rows import LimitedRows, by_rowid
-from pipelines.published_days import MOST_CHANGED
-from pipelines.sql_models import SQL_FOLDER, Model, read_model, read_models, tables_named_in, with_tables
+from pipelines.event_slices import of_some_events
+from pipelines.limited_rows import by_rowid
+from pipelines.sql_models import SQL_FOLDER, Model, read_model, tables_named_in, with_tables
 from pipelines.warehouse import count_rows
+
+MOST_CHANGED = 0.3  # of the events; beyond it a new file is written
 
 
 @dataclass(frozen=True)
@@ -114,9 +115,8 @@ def _renew_events(connection: duckdb.DuckDBPyConnection, target: str, model: Mod
             "select min(event_us), max(event_us) from noted_events"
         ).fetchall()
         # staged files hold their events by time, and those outside need not be read
-        limits = _limited(
-            connection, model, f"(select * from staging.events where event_us between {first} and {last})"
-        )
+        staged = f"(select * from staging.events where event_us between {first} and {last})"
+        limits = of_some_events(connection, model, "noted_events", staged)
         connection.execute(f"insert into {target} {with_tables(model.sql, limits)}")
     visits = f"select event_number from {notes} group by event_number having not bool_or(is_another)"
     if not _note_events(connection, visits):
@@ -124,7 +124,8 @@ def _renew_events(connection: duckdb.DuckDBPyConnection, target: str, model: Mod
     # what the event itself says is not asked: these columns are there to be left out
     own = "session_number, value, currency, source_name, medium, campaign, given_channel"
     nothing = ", ".join(f"null as {name}" for name in own.split(", "))
-    limits = _limited(connection, model, f"(select event_number, {nothing} from noted_events)")
+    own_columns = f"(select event_number, {nothing} from noted_events)"
+    limits = of_some_events(connection, model, "noted_events", own_columns)
     columns = ", ".join(f"{value} as {name}" for name, value in _OF_VISIT.items())
     connection.execute(
         f"create or replace temp table visits as select key_text(event_number) as event_id, {columns} "
@@ -162,13 +163,6 @@ def _note_events(connection: duckdb.DuckDBPyConnection, numbers: str) -> int:
         + by_rowid("intermediate.keyed_events", f"t.event_number in ({numbers})")
     )
     return count_rows(connection, "noted_events")
-
-
-def _limited(connection: duckdb.DuckDBPyConnection, model: Model, staged: str) -> dict[str, str]:
-    """What the mart of events is to read in the place of each view for ``noted_events`` alone."""
-    models = {each.name: each for each in read_models("staging", "intermediate")}
-    names = {"intermediate.keyed_events": "noted_events", "staging.events": staged}
-    return LimitedRows(connection, models).nested(model, names)
 
 
 def _delete(connection: duckdb.DuckDBPyConnection, target: str, key: RowKey, numbers: str) -> None:
