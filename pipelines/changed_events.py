@@ -35,7 +35,7 @@ def find_changed_events(connection: duckdb.DuckDBPyConnection, base: Base) -> in
     queries = {"came": _rows(connection, came), "went": _rows(connection, gone)}
     for name, query in queries.items():
         # rows are compared by digests; only those that differ are read as they are
-        digests = f"select event_number, hash(r) as digest from ({query}) as r"
+        digests = f"select event_number, event_us, hash(r) as digest from ({query}) as r"
         connection.execute(f"create or replace table renewing.{name} as {digests}")
     if _is_any_twice(connection):
         return None  # a build of all says of which event that is so
@@ -54,8 +54,13 @@ def find_changed_events(connection: duckdb.DuckDBPyConnection, base: Base) -> in
 
 def _is_any_twice(connection: duckdb.DuckDBPyConnection) -> bool:
     """Whether an event that came is in another file, too."""
+    ((first, last),) = connection.execute("select min(event_us), max(event_us) from renewing.came").fetchall()
+    if first is None:
+        return False
+    # its time is part of an event's number, and files hold their events by time: most need not be read
     found = connection.execute(
-        "select 1 from lake.staged_events where event_number in (select event_number from renewing.came) "
+        f"select 1 from lake.staged_events where event_us between {first} and {last} "
+        "and event_number in (select event_number from renewing.came) "
         "group by event_number having count(*) > 1 limit 1"
     )
     return bool(found.fetchall())

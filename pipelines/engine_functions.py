@@ -39,6 +39,12 @@ STAGING_FUNCTIONS = (
 _MODEL_FUNCTIONS = (
     # a key as it is shown: 15 hexadecimal digits; to_base fills them up in half the time of lpad
     "create or replace macro key_text(number) as lower(to_base(number::bigint, 16, 15))",
+    # how far the clocks of a zone are ahead of UTC at a moment; the day of a moment by what is known of that
+    # (NULL: by the rules of the zone)
+    "create or replace macro zone_offset_us(us, zone) as "
+    "epoch_us(make_timestamp(us::bigint) at time zone 'UTC' at time zone zone) - us",
+    "create or replace macro local_day_at(us, offset_us, zone) as case when offset_us is null "
+    "then local_day(us, zone) else date '1970-01-01' + ((us + offset_us) // 86400000000)::integer end",
     # where an event's visit came from: what it says itself, else what its session tells, else what stands
     "create or replace macro of_visit(is_named, standing, session_tells, told) as "
     "case when is_named or session_tells is null then standing else told end",
@@ -61,6 +67,8 @@ _MODEL_FUNCTIONS = (
     "list_filter(moments, lambda moment: moment_class(moment) > 0)",
     "create or replace macro moments_in_journey(moments, factor, base) as "
     "list_transform(moments, lambda moment: moment_in_journey(moment, factor, base))",
+    "create or replace macro is_any_in_journey(moments, factor, base) as len(list_filter(moments, "
+    "lambda moment: (moment_class(moment) // factor) % base > 0)) > 0",
     # places (from 1) in an ordered list at which a new part starts, and the list cut there
     "create or replace macro starts_after_gaps(moments, gap_us) as list_filter(range(1, len(moments) + 1), "
     "lambda place: place = 1 or moment_us(moments[place]) - moment_us(moments[place - 1]) > gap_us)",

@@ -68,7 +68,7 @@ class LimitedRows:
             ((first,),) = self._connection.execute("select min(since_us) from renewing.keys").fetchall()
             return f"{among(EVENTS, renewal, 'event_us')} and t.event_us >= {first or 0}"
         if renewal.keys != ("event_number",):
-            return among(EVENTS, renewal, "event_us")
+            return f"{among(EVENTS, renewal, 'event_us')} and ({renewal.where})"
         # what came is at hand; only for other events the staged files are read
         keys = "select event_number from renewing.keys"
         came = f"from {changed_name(EVENTS)} where is_added"

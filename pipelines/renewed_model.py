@@ -139,10 +139,13 @@ class RenewedTables:
         return count_rows(self.connection, "renewing.moved")
 
     def _take_over(self, name: str, key: str, column: str) -> None:
-        self._run(
-            f"create or replace table renewing.old_moved as select t.* from {name} as t "
-            f"inner join renewing.moved as m on t.{key} = m.{key} "
+        # many are looked at and few differ: only of those the other columns are read
+        found = (
+            f"select t.rowid from {name} as t inner join renewing.moved as m on t.{key} = m.{key} "
             f"where t.{column} is distinct from m.{column}"
+        )
+        self._run(
+            f"create or replace table renewing.old_moved as select * from {name} where rowid in ({found})"
         )
         self._run("insert into renewing.old_rows select * from renewing.old_moved")
         self._run(

@@ -28,6 +28,12 @@ SPARK_FUNCTIONS: Mapping[str, tuple[str, str]] = {
     "moment": ("us", "cast(timestamp_micros(us) as timestamp_ntz)"),
     "local_day": ("us, zone", "cast(from_utc_timestamp(timestamp_micros(us), zone) as date)"),
     "utc_of_wall": ("us, zone", "unix_micros(to_utc_timestamp(timestamp_micros(us), zone))"),
+    "zone_offset_us": ("us, zone", "unix_micros(from_utc_timestamp(timestamp_micros(us), zone)) - us"),
+    "local_day_at": (
+        "us, offset_us, zone",
+        "case when offset_us is null then cast(from_utc_timestamp(timestamp_micros(us), zone) as date) "
+        "else date_add(date '1970-01-01', cast((us + offset_us) div 86400000000 as int)) end",
+    ),
     "is_device_id": (
         "id",
         "(startswith(id, '$device:') or id rlike '^[0-9a-fA-F]{6,}-[0-9a-fA-F-]{10,}$')",
@@ -68,6 +74,10 @@ SPARK_FUNCTIONS: Mapping[str, tuple[str, str]] = {
     "moments_in_journey": (
         "moments, factor, base",
         f"transform(moments, _m -> {_moment('_m.us', '_m.seq', '(_m.class div factor) % base', '0')})",
+    ),
+    "is_any_in_journey": (
+        "moments, factor, base",
+        "exists(moments, _m -> (_m.class div factor) % base > 0)",
     ),
     "starts_after_gaps": (
         "moments, gap_us",

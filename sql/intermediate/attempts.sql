@@ -8,7 +8,7 @@ with joined as (
         o.attempt_number,
         o.user_number,
         o.entered_us,
-        local_day(o.entered_us, s.timezone) as entry_date,
+        local_day_at(o.entered_us, d.offset_us, s.timezone) as entry_date,
         t.furthest_stage_number,
         case when o.converts then 'converted'
             when o.closes_us >= h.horizon_us then 'open'
@@ -29,6 +29,7 @@ with joined as (
         on p.journey_number = t.journey_number and p.stage_numbers = t.stage_numbers
     inner join intermediate.attempt_cells as a on o.attempt_number = a.attempt_number
     inner join intermediate.cells as c on a.cell_number = c.cell_number
+    left join intermediate.day_offsets as d on o.entered_us // 86400000000 = d.utc_day
     left join intermediate.attempt_values as v on o.attempt_number = v.attempt_number
 )
 select * from joined

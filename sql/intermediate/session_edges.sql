@@ -10,15 +10,25 @@ with points as (
     from intermediate.session_moments as m
     inner join intermediate.session_spans as s on m.session_number = s.session_number
 ),
+marked as (
+    -- one number for what is asked of the events at a point: millions of points wait in memory for their events
+    select
+        user_number, source_number, session_number, event_us,
+        case when event_us = started_us then 1 else 0 end
+        + case when event_us = landed_us then 2 else 0 end
+        + case when event_us = left_us then 4 else 0 end
+        + case when event_us = told_us then 8 else 0 end as asked
+    from points
+),
 edges as (
     select
         p.session_number, p.user_number, k.profile_number, k.origin_number, k.page_number,
-        k.event_us = p.started_us as is_first,
-        k.page_number is not null and k.event_us = p.landed_us as is_landing,
-        k.page_number is not null and k.event_us = p.left_us as is_exit,
-        k.has_traffic and k.event_us = p.told_us as is_told,
+        p.asked % 2 = 1 as is_first,
+        k.page_number is not null and (p.asked // 2) % 2 = 1 as is_landing,
+        k.page_number is not null and (p.asked // 4) % 2 = 1 as is_exit,
+        k.has_traffic and p.asked // 8 = 1 as is_told,
         place_of(k.event_seq, k.event_number) as place
-    from points as p
+    from marked as p
     inner join intermediate.keyed_events as k
         on p.user_number = k.user_number and p.source_number = k.source_number and p.event_us = k.event_us
         and coalesce(k.vendor_session_number, p.session_number) = p.session_number

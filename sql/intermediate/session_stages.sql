@@ -13,7 +13,8 @@ with apart as (
         )) as moments
     from intermediate.session_moments as m
     cross join config.journeys as j
-    where len(m.stage_moments) > 0
+    -- asked before its moments are made: a condition on those would make them twice
+    where is_any_in_journey(m.stage_moments, j.class_factor, j.class_base)
     union all
     -- journeys that ask of an event what only its session knows
     select
@@ -23,7 +24,7 @@ with apart as (
     group by journey_number, user_number, source_number, session_number
 ),
 marked as (
-    select *, starts_of_runs(moments) as starts from apart where len(moments) > 0
+    select *, starts_of_runs(moments) as starts from apart
 ),
 visited as (
     select

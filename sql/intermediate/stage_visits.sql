@@ -21,6 +21,6 @@ select
     case when place between opening_place and last_place then attempt_number end as attempt_number,
     row_number() over (
         partition by journey_number, user_number
-        order by moment_us(entered), moment_seq(entered), moment_class(entered), session_number
+        order by entered, session_number
     ) as visit_number
 from visits

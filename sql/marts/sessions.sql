@@ -28,7 +28,7 @@ described as (
         key_text(s.session_number) as session_id,
         key_text(d.user_number) as user_key,
         c.source,
-        local_day(s.started_us, z.timezone) as session_date,
+        local_day_at(s.started_us, u.offset_us, z.timezone) as session_date,
         moment(s.started_us) as started_at,
         moment(s.ended_us) as ended_at,
         s.event_count,
@@ -50,6 +50,7 @@ described as (
         on d.origin_number = o.origin_number and d.told_origin_number is not distinct from o.told_origin_number
     left join intermediate.pages as l on d.landing_page_number = l.page_number
     left join intermediate.pages as x on d.exit_page_number = x.page_number
+    left join intermediate.day_offsets as u on s.started_us // 86400000000 = u.utc_day
     left join money as m on s.session_number = m.session_number
 )
 select * from described
