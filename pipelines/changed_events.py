@@ -57,7 +57,7 @@ def _is_any_twice(connection: duckdb.DuckDBPyConnection) -> bool:
     ((first, last),) = connection.execute("select min(event_us), max(event_us) from renewing.came").fetchall()
     if first is None:
         return False
-    # its time is part of an event's number, and files hold their events by time: most need not be read
+    # events of one number are of one time, and files hold their events by time: most need not be read
     found = connection.execute(
         f"select 1 from lake.staged_events where event_us between {first} and {last} "
         "and event_number in (select event_number from renewing.came) "

@@ -16,9 +16,10 @@ _EVENTS, _KEYED = "staging.events", "intermediate.keyed_events"
 def event_slices(connection: duckdb.DuckDBPyConnection, model: Model) -> list[str]:
     """Queries that together give the rows of ``model``, marts.events: UTC days that follow each other.
 
-    Each is of few events unless its day has many. One for all rows where the mart is a table.
+    Each is of few events unless its day has many. One for all rows where the tables below the mart are not at
+    hand: where it was made on Spark, or is read from a published file.
     """
-    if not _is_view(connection, model.name):
+    if not has_keyed_events(connection):
         return [f"select * from {model.name}"]
     days = connection.execute(
         f"select event_us // {_DAY_US} as day, count(*) from {_KEYED} group by day order by day"
@@ -54,11 +55,12 @@ def of_some_events(
     return LimitedRows(connection, models).nested(model, {_KEYED: keyed, _EVENTS: events})
 
 
-def _is_view(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
-    schema, _, view = name.partition(".")
+def has_keyed_events(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the database holds the table of events that a build makes; Spark leaves a view of its files."""
+    schema, _, table = _KEYED.partition(".")
     found = connection.execute(
-        "select 1 from duckdb_views() where database_name = current_database() "
-        "and schema_name = ? and view_name = ?",
-        [schema, view],
+        "select 1 from duckdb_tables() where database_name = current_database() "
+        "and schema_name = ? and table_name = ?",
+        [schema, table],
     )
     return bool(found.fetchall())

@@ -61,13 +61,14 @@ def machine_exhausted(error: duckdb.Error, doing: str = "") -> MachineExhausted 
 
 def query_failed(error: duckdb.Error, doing: str) -> PainpointsError:
     """What to tell of a query that failed; ``doing`` says which, a model's path for example."""
-    exhausted = machine_exhausted(error, doing)
-    if exhausted is not None:
-        return exhausted
+    return machine_exhausted(error, doing) or engine_failed(error, doing) or SqlFailed(f"{doing}: {error}")
+
+
+def engine_failed(error: duckdb.Error, doing: str) -> SqlFailed | None:
+    """What a person can do about an error inside the engine; None for any other."""
     if not isinstance(error, duckdb.InternalException):
-        return SqlFailed(f"{doing}: {error}")
-    # the rest is a list of addresses
-    (first, *_) = str(error).splitlines()
+        return None
+    first = str(error).partition("\n")[0]  # the rest is a list of addresses
     return SqlFailed(
         f"{doing}: an error inside DuckDB {duckdb.__version__}: {first}. Run again with another number of "
         f"threads or memory_limit in [engine] of painpoints.toml; if it stays, report it with this text. "

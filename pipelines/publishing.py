@@ -14,7 +14,7 @@ import duckdb
 from connectors.durable_files import copy_file
 from pipelines.commits import in_batches
 from pipelines.errors import PainpointsError
-from pipelines.event_slices import event_slices
+from pipelines.event_slices import event_slices, has_keyed_events
 from pipelines.exhausted import machine_exhausted
 from pipelines.layout_version import LAYOUT
 from pipelines.renewing import (
@@ -73,15 +73,15 @@ def publish(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
 
 def _make(connection: duckdb.DuckDBPyConnection, target: Path, part: Path) -> bool:
     """Make ``part`` the file that ``target`` is to become; returns whether the next one can stand on it."""
-    # rows that retention lets go must leave no bytes behind in a copy
-    has_all_rows = not _since(connection)
-    is_known = has_all_rows and _is_ours(connection, target) and has_notes(connection)
+    # rows that retention lets go must leave no bytes behind in a copy; what changes is noted of tables
+    is_base = not _since(connection) and has_keyed_events(connection)
+    is_known = is_base and _is_ours(connection, target) and has_notes(connection)
     if is_known and can_renew_marts(connection, target) and _renewed(connection, target, part):
         return True
     write_marts(connection, part)
-    if has_all_rows:
+    if is_base:
         remember_rows(connection, part)
-    return has_all_rows
+    return is_base
 
 
 def _renewed(connection: duckdb.DuckDBPyConnection, target: Path, part: Path) -> bool:

@@ -7,7 +7,7 @@ cannot be told or is cheap, is made whole. What changed of a table is told to th
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import duckdb
 
@@ -87,5 +87,8 @@ def _beside(connection: duckdb.DuckDBPyConnection, name: str) -> Iterator[None]:
     connection.execute(f"attach ':memory:' as {name}")
     try:
         yield
-    finally:
-        connection.execute(f"detach {name}")
+    except BaseException:
+        with suppress(duckdb.Error):  # what went wrong may have ended the whole database
+            connection.execute(f"detach {name}")
+        raise
+    connection.execute(f"detach {name}")

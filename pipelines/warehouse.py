@@ -15,7 +15,7 @@ from pipelines.engine_functions import FUNCTIONS
 from pipelines.engine_limits import engine_config, spill_folder
 from pipelines.engine_settings import EngineSettings
 from pipelines.errors import PainpointsError
-from pipelines.exhausted import machine_exhausted
+from pipelines.exhausted import engine_failed, machine_exhausted
 
 SCHEMAS = ("raw", "lake", "config", "staging", "intermediate", "marts", "checks", "state")
 
@@ -44,10 +44,10 @@ def open_warehouse(
                     connection.execute(function)
             yield connection
         except duckdb.Error as error:
-            exhausted = machine_exhausted(error)
-            if exhausted is None:
+            told = machine_exhausted(error) or engine_failed(error, str(path or "in memory"))
+            if told is None:
                 raise
-            raise exhausted from error
+            raise told from error
         finally:
             connection.close()
 

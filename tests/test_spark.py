@@ -182,11 +182,16 @@ def test_a_damaged_day_stops_the_build_and_yesterdays_file_stays(
 
 SAME = [
     "select key_of('a|b'), key_of(''), key_text(255), key_number('0000000000000ff'), key_of(null)",
+    "select key_text(0), key_text(1152921504606846975), key_text(null)",
     "select moment(1700000000000001), moment(null)",
     # the hours around both changes of the clock, and a zone with half an hour
     "select local_day(us::bigint * 1000000, zone) from (values (1711846799), (1711846800), (1729990799), (1729990800), "
     "(1711823400), (0)) as u (us) cross join (values ('Europe/Madrid'), ('America/New_York'), ('Asia/Kolkata'), "
     "('Pacific/Auckland'), ('UTC')) as z (zone) order by 1, us, zone",
+    "select zone_offset_us(us::bigint * 1000000, zone), local_day_at(us::bigint * 1000000, null, zone), "
+    "local_day_at(us::bigint * 1000000, 3600000000, zone), local_day_at(null, null, zone) from (values (1711846799), "
+    "(1711846800), (1711839600), (1711839599), (0)) as u (us) cross join (values ('Europe/Madrid'), "
+    "('America/New_York'), ('Asia/Kolkata')) as z (zone) order by us, zone",
     "select utc_of_wall(us::bigint * 1000000, 'Europe/Madrid') from (values (1711846799), (1729900000)) as u (us)",
     "select is_device_id(id), real_id(id) from (values ('$device:1'), ('0f9a3c-1234567890ab'), ('anna'), (' x '), "
     "('NULL'), ('(not set)'), (''), (null)) as t (id)",
@@ -216,6 +221,10 @@ SAME = [
     "moments_until(m, null), stages_of_moments(moments_in_journey(m, 2, 3)), len(cut_at(m, s)), "
     "place_in(stages_of_moments(m), 5), place_in(stages_of_moments(m), 7), "
     "place_from(stages_of_moments(m), 3, 4), place_from(stages_of_moments(m), 2, 4) from s",
+    "select items_after(x, 1), len(items_after(x, 3)), runs_of(x, 4), runs_of(x, 9), lowest_of(x), "
+    "lowest_of(items_after(x, 3)), highest_among(x, [4, 5]), highest_among(x, [9]) from (select [4, 5, 4] as x)",
+    "select is_any_in_journey(m, 1, 3), is_any_in_journey(m, 3, 3) from (select list_sort(list(moment_of(us, 0, "
+    "class, false, false))) as m from (values (1, 2), (2, 0)) as t (us, class))",
     "select stages_of_steps(x), times_of_steps(x), number_in(place_of(3, 77)) from (select list_sort(list(step_of(v, s, "
     "us))) as x from (values (2, 5, 9), (1, 6, 10)) as t (v, s, us))",
 ]
