@@ -189,7 +189,7 @@ SAME = [
     "(1711823400), (0)) as u (us) cross join (values ('Europe/Madrid'), ('America/New_York'), ('Asia/Kolkata'), "
     "('Pacific/Auckland'), ('UTC')) as z (zone) order by 1, us, zone",
     "select zone_offset_us(us::bigint * 1000000, zone), local_day_at(us::bigint * 1000000, null, zone), "
-    "local_day_at(us::bigint * 1000000, 3600000000, zone), local_day_at(null, null, zone) from (values (1711846799), "
+    "local_day_at(us::bigint * 1000000, 3600000000, zone), local_day_at(null::bigint, null::bigint, zone) from (values (1711846799), "
     "(1711846800), (1711839600), (1711839599), (0)) as u (us) cross join (values ('Europe/Madrid'), "
     "('America/New_York'), ('Asia/Kolkata')) as z (zone) order by us, zone",
     "select utc_of_wall(us::bigint * 1000000, 'Europe/Madrid') from (values (1711846799), (1729900000)) as u (us)",
