@@ -22,8 +22,12 @@ from pipelines.vendor_reports import empty_reports
 from pipelines.version import VERSION
 from pipelines.warehouse import open_warehouse, quoted
 
-_STAGES = "\n".join(f"  - {{name: {step}, match: [{{event: {step}}}]}}" for step in STEPS)
-_SCOPES = {"session": ("session",), "user": ("user",), "both": ("session", "user")}
+_SCOPES = {
+    "session": ("session",),
+    "user": ("user",),
+    "both": ("session", "user"),
+    "two": ("session", "session"),
+}
 
 # What the issue of speed is about: sessions, stage visits, attempts with all their columns, and the funnel.
 _JOURNEY = ("marts.sessions", "marts.stage_visits", "marts.attempts", "marts.stage_funnel")
@@ -83,7 +87,7 @@ def main() -> None:
 
 
 def world_config(scopes: tuple[str, ...]) -> WorldConfig:
-    """A shop of one source without sessions of its own, and a journey of six stages for each scope."""
+    """A shop of one source without sessions of its own, and a journey for each scope."""
     journeys = [parse_journey(text) for text in journey_texts(scopes).values()]
     return WorldConfig(
         "Europe/Madrid",
@@ -99,11 +103,14 @@ def world_config(scopes: tuple[str, ...]) -> WorldConfig:
 
 
 def journey_texts(scopes: Sequence[str]) -> dict[str, str]:
-    """By name, the journey of six stages for each scope."""
-    return {
-        f"by_{scope}": f"journey: by_{scope}\nscope: {scope}\nwindow: 7d\nstages:\n{_STAGES}\n"
-        for scope in scopes
-    }
+    """By name, the journey of six stages for each scope; of a scope once more, one without the first."""
+    texts = {}
+    for number, scope in enumerate(scopes):
+        again = list(scopes[:number]).count(scope)
+        name = f"by_{scope}" + (f"_{again + 1}" if again else "")
+        stages = "\n".join(f"  - {{name: {step}, match: [{{event: {step}}}]}}" for step in STEPS[again:])
+        texts[name] = f"journey: {name}\nscope: {scope}\nwindow: 7d\nstages:\n{stages}\n"
+    return texts
 
 
 def gather(connection: duckdb.DuckDBPyConnection, task: Task) -> None:

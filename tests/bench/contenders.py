@@ -45,6 +45,7 @@ CONTENDERS: Mapping[str, Contender] = {
     ),
     "ours_user": Contender("bench_ours.py", "duckdb", ("--journeys", "user")),
     "ours_both": Contender("bench_ours.py", "duckdb", ("--journeys", "both")),
+    "ours_two": Contender("bench_ours.py", "duckdb", ("--journeys", "two")),
     "usual_sql": Contender("bench_usual_sql.py", "duckdb"),
     "chdb": Contender("bench_chdb.py", "chdb"),
     "chdb_text": Contender("bench_chdb.py", "chdb", ("--keys", "text")),

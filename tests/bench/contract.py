@@ -27,7 +27,7 @@ class Task:
 
     ``memory_gb`` (1e9 bytes) bounds an engine that can be bounded; ``keys``: whether an engine that
     profits from it keys users by a hash, or keeps to text. For ours alone: ``journeys`` are by session,
-    user or both; ``whole``: every table and check of a build instead of the question; ``core``: of the
+    user, both, or two by session; ``whole``: every table and check of a build instead of the question; ``core``: of the
     question only what the others answer too.
     """
 
@@ -75,7 +75,7 @@ def read_task(arguments: Sequence[str] | None = None) -> Task:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--memory-gb", type=float, default=6.0)
     parser.add_argument("--keys", choices=("hash", "text"), default="hash")
-    parser.add_argument("--journeys", choices=("session", "user", "both"), default="session")
+    parser.add_argument("--journeys", choices=("session", "user", "both", "two"), default="session")
     parser.add_argument("--whole", action="store_true")
     parser.add_argument("--core", action="store_true")
     task = Task(**vars(parser.parse_args(arguments)))
