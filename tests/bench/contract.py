@@ -27,8 +27,8 @@ class Task:
 
     ``memory_gb`` (1e9 bytes) bounds an engine that can be bounded; ``keys``: whether an engine that
     profits from it keys users by a hash, or keeps to text. For ours alone: ``journeys`` are by session,
-    user, both, or two by session; ``whole``: every table and check of a build instead of the question; ``core``: of the
-    question only what the others answer too.
+    user, both, or two by session; ``whole``: every table and check of a build instead of the question;
+    ``core``: of the question only what the others answer too.
     """
 
     events: Path
