@@ -6,6 +6,7 @@ import duckdb
 
 from pipelines.limited_rows import LimitedRows
 from pipelines.sql_models import Model, read_models, with_tables
+from pipelines.warehouse import has_table
 
 # of more the engine would write what it joins to disk, all texts of an event with it
 MOST_EVENTS = 8_000_000
@@ -57,10 +58,4 @@ def of_some_events(
 
 def has_keyed_events(connection: duckdb.DuckDBPyConnection) -> bool:
     """Whether the database holds the table of events that a build makes; Spark leaves a view of its files."""
-    schema, _, table = _KEYED.partition(".")
-    found = connection.execute(
-        "select 1 from duckdb_tables() where database_name = current_database() "
-        "and schema_name = ? and table_name = ?",
-        [schema, table],
-    )
-    return bool(found.fetchall())
+    return has_table(connection, _KEYED)

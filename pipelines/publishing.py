@@ -29,7 +29,7 @@ from pipelines.renewing import (
 from pipelines.sql_models import Model, comment_on, read_models
 from pipelines.unpublished_rows import begin_notes, has_notes
 from pipelines.version import VERSION
-from pipelines.warehouse import literal, quoted
+from pipelines.warehouse import has_table, literal, quoted
 
 # The oldest storage format of DuckDB 1.2: analysts' tools are 1.x, which cannot open the format of 2.0.
 STORAGE_VERSION = "v1.2.0"
@@ -154,11 +154,7 @@ def _made(connection: duckdb.DuckDBPyConnection) -> list[Model]:
 
 def _since(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     """By mart, what keeps rows older than retention allows out of its published table; see note_plan."""
-    noted = connection.execute(
-        "select 1 from duckdb_tables() where schema_name = 'config' and table_name = 'row_times' "
-        "and database_name = current_database()"
-    ).fetchall()
-    if not noted:
+    if not has_table(connection, "config.row_times"):
         return {}
     rows = connection.execute("select mart, column_name, since from config.row_times").fetchall()
     return {

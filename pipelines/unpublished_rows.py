@@ -13,7 +13,7 @@ import duckdb
 from pipelines.event_slices import of_some_events
 from pipelines.limited_rows import by_rowid
 from pipelines.sql_models import SQL_FOLDER, Model, read_model, tables_named_in, with_tables
-from pipelines.warehouse import count_rows
+from pipelines.warehouse import count_rows, has_table
 
 MOST_CHANGED = 0.3  # of the events; beyond it a new file is written
 
@@ -56,12 +56,7 @@ def end_notes(connection: duckdb.DuckDBPyConnection) -> None:
 
 def has_notes(connection: duckdb.DuckDBPyConnection) -> bool:
     """Whether it is known which rows the published file lacks."""
-    found = connection.execute(
-        "select count(*) from duckdb_tables() where database_name = current_database() "
-        "and schema_name = 'lake' and table_name in (select unnest(?))",
-        [[_notes(mart).partition(".")[2] for mart in ROW_KEYS]],
-    ).fetchall()
-    return bool(found[0][0] == len(ROW_KEYS))
+    return all(has_table(connection, _notes(mart)) for mart in ROW_KEYS)
 
 
 def note_changes(connection: duckdb.DuckDBPyConnection) -> None:

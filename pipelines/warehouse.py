@@ -80,6 +80,17 @@ def count_rows(connection: duckdb.DuckDBPyConnection, table: str) -> int:
     return int(connection.execute(f"select count(*) from {table}").fetchall()[0][0])
 
 
+def has_table(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
+    """Whether the database at hand holds a table, not a view, ``schema.table``."""
+    schema, _, table = name.partition(".")
+    found = connection.execute(
+        "select 1 from duckdb_tables() where database_name = current_database() "
+        "and schema_name = ? and table_name = ?",
+        [schema, table],
+    )
+    return bool(found.fetchall())
+
+
 def column_names(connection: duckdb.DuckDBPyConnection, relation: str) -> list[str]:
     """The columns, in order, of a table, a view or a query."""
     return [row[0] for row in connection.execute(f"describe {relation}").fetchall()]
