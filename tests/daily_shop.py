@@ -8,9 +8,10 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
+import pytest
 from conftest import CRM_CONFIG, CRM_HEADER, SHOP_JOURNEY, make_workspace
 
-from pipelines import publishing, steps
+from pipelines import publishing, renewed_tables, steps
 from pipelines.warehouse import literal, open_warehouse
 from pipelines.workspace import open_workspace
 
@@ -61,6 +62,12 @@ class Shop:
         steps.pull(workspace)
         steps.build(workspace)
         return workspace.published
+
+
+def renew_small_shops(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the tables of a shop renewed that is too small for that to be worth it."""
+    build = renewed_tables.renew_tables
+    monkeypatch.setattr(steps, "renew_tables", lambda *given: build(*given, fewest_events=0))
 
 
 def assert_as_a_fresh_one(shop: Shop) -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from daily_shop import CONFIG, FIRST, HEADER, Shop, assert_as_a_fresh_one
+from daily_shop import CONFIG, FIRST, HEADER, Shop, assert_as_a_fresh_one, renew_small_shops
 from same_tables import differences
 
-from pipelines import config_tables, publishing, renewed_tables, steps
+from pipelines import config_tables, publishing, steps
 from pipelines.renewed_model import RenewedTables
 from pipelines.sql_models import AnyModel, Model
 from pipelines.workspace import Workspace, open_workspace
@@ -22,8 +22,7 @@ RENEWS = "renewing tables"
 
 @pytest.fixture(autouse=True)
 def _small_shops_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    build = renewed_tables.renew_tables
-    monkeypatch.setattr(steps, "renew_tables", lambda *given: build(*given, fewest_events=0))
+    renew_small_shops(monkeypatch)
 
 
 @pytest.fixture

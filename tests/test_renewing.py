@@ -8,16 +8,15 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from daily_shop import CONFIG, FIRST, Shop, assert_as_a_fresh_one
+from daily_shop import CONFIG, FIRST, Shop, assert_as_a_fresh_one, renew_small_shops
 
-from pipelines import publishing, renewed_tables, steps
+from pipelines import publishing
 from pipelines.sql_models import Model
 
 
 @pytest.fixture(autouse=True)
 def _small_shops_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    build = renewed_tables.renew_tables
-    monkeypatch.setattr(steps, "renew_tables", lambda *given: build(*given, fewest_events=0))
+    renew_small_shops(monkeypatch)
 
 
 @pytest.fixture
