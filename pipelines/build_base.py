@@ -97,7 +97,8 @@ def staged_paths(connection: duckdb.DuckDBPyConnection) -> list[Path]:
 def recipe_of(connection: duckdb.DuckDBPyConnection, models: Iterable[AnyModel]) -> str:
     """A digest of what decides the tables besides the landed days: program, engine, config and journeys."""
     told = [VERSION, str(LAYOUT), duckdb.__version__, *FUNCTIONS]
-    told += [path.read_text("utf-8") for path in sorted((SQL_FOLDER / "renewals").glob("*.sql"))]
+    for folder in ("renewals", "unpublished"):
+        told += [path.read_text("utf-8") for path in sorted((SQL_FOLDER / folder).glob("*.sql"))]
     for model in sorted(models, key=lambda each: each.name):
         told += [model.name, model.query if isinstance(model, ComputedModel) else model.sql]
     tables = connection.execute(

@@ -23,6 +23,7 @@ from pipelines.name_search import Names, files_below, found_in
 from pipelines.person import TARGETS, Person, PersonUnknown, find_person
 from pipelines.pulling import file_sets_of
 from pipelines.report import write_report
+from pipelines.spare_file import drop_spare
 from pipelines.spark_store import keep_only
 from pipelines.sql_models import Progress
 from pipelines.staging import stage_days
@@ -125,6 +126,7 @@ def _forget_in_files(
     if keep_state_only(workspace.warehouse, lambda column, kind: redacted_sql(names, column, kind)):
         changed.append(_shown(workspace, workspace.warehouse))
     keep_only(workspace, None)  # the same tables, where a build on Spark has them
+    drop_spare(workspace.published)
     if workspace.published.exists():
         forget_in_published(workspace.published, person, names)
         changed.append(_shown(workspace, workspace.published))

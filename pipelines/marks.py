@@ -15,6 +15,8 @@ from pipelines.finding_store import built_recipe, make_state, make_state_marts
 from pipelines.fix_review import review_fixes
 from pipelines.listing import find_row
 from pipelines.mark_store import Mark, add_mark, bring_back_marks, current_marks
+from pipelines.renewing import remember_files, remembered_files
+from pipelines.spare_file import file_version
 from pipelines.sql_models import comment_on, read_models
 from pipelines.warehouse import literal, open_warehouse
 from pipelines.workspace import Workspace
@@ -124,6 +126,8 @@ def _refuse_without_warehouse(workspace: Workspace) -> None:
 def _show(connection: duckdb.DuckDBPyConnection, published: Path) -> None:
     """Put the marks into a copy of the published file and swap it in; its findings stay as they were."""
     part = published.with_name(published.name + ".part")
+    version, spare_version = remembered_files(connection)
+    is_ours = file_version(published) == version
     try:
         for path in (part, part.with_name(part.name + ".wal")):
             path.unlink(missing_ok=True)
@@ -137,6 +141,8 @@ def _show(connection: duckdb.DuckDBPyConnection, published: Path) -> None:
         with part.open("rb") as file:
             os.fsync(file.fileno())
         os.replace(part, published)
+        if is_ours:  # and stays what the next night stands on: these tables are written whole every night
+            remember_files(connection, published, spare_version)
     except (OSError, duckdb.IOException) as error:
         part.unlink(missing_ok=True)
         raise PainpointsError(

@@ -1,18 +1,19 @@
 """Publish the marts: a file made aside and swapped in by one rename.
 
-It is a copy of the last one with the rows that changed written anew, or, where they are many or not known, a
-fresh one.
+It is the one before the last, or a copy of the last, with the rows that changed since written anew; where
+they are many or not known, a fresh one.
 """
 
 from __future__ import annotations
 
 import os
+from enum import Enum
 from pathlib import Path
 
 import duckdb
 
 from connectors.durable_files import copy_file
-from pipelines.commits import in_batches
+from pipelines.commits import at_once, in_batches
 from pipelines.errors import PainpointsError
 from pipelines.event_slices import event_slices, has_keyed_events
 from pipelines.exhausted import machine_exhausted
@@ -20,14 +21,14 @@ from pipelines.layout_version import LAYOUT
 from pipelines.renewing import (
     as_published,
     can_renew_marts,
-    file_version,
-    remember_file,
+    remember_files,
     remember_rows,
-    remembered_file,
+    remembered_files,
     renew_marts,
 )
+from pipelines.spare_file import drop_spare, file_version, keep_spare, take_spare
 from pipelines.sql_models import Model, comment_on, read_models
-from pipelines.unpublished_rows import begin_notes, has_notes
+from pipelines.unpublished_rows import Since, begin_notes, can_renew_rows, has_notes
 from pipelines.version import VERSION
 from pipelines.warehouse import has_table, literal, quoted
 
@@ -48,15 +49,17 @@ def publish(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
     part = target.with_name(target.name + ".part")
     try:
         _discard(part)
-        is_base = _make(connection, target, part)
+        made = _make(connection, target, part)
         with part.open("rb") as file:
             os.fsync(file.fileno())
         # what somebody who had it open for writing left behind would be played onto the new file
         _log_of(target).unlink(missing_ok=True)
+        spare_version = keep_spare(target) if made is _Made.RENEWED else None
         os.replace(part, target)
-        if is_base:
-            remember_file(connection, target)
-            begin_notes(connection)
+        if made is not _Made.ALONE:
+            with at_once(connection):
+                remember_files(connection, target, spare_version)
+                begin_notes(connection, keeps_spare=spare_version is not None)
     except (OSError, duckdb.Error) as error:
         _discard(part)  # half a file only takes the room that is missing
         exhausted = machine_exhausted(error, str(target)) if isinstance(error, duckdb.Error) else None
@@ -71,33 +74,59 @@ def publish(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
         ) from error
 
 
-def _make(connection: duckdb.DuckDBPyConnection, target: Path, part: Path) -> bool:
-    """Make ``part`` the file that ``target`` is to become; returns whether the next one can stand on it."""
+class _Made(Enum):
+    """How a file was made: of another, as one to stand on, or as one that nothing is known of later."""
+
+    RENEWED = "renewed"
+    WHOLE = "whole"
+    ALONE = "alone"
+
+
+def _make(connection: duckdb.DuckDBPyConnection, target: Path, part: Path) -> _Made:
+    """Make ``part`` the file that ``target`` is to become."""
     # rows that retention lets go must leave no bytes behind in a copy; what changes is noted of tables
     is_base = not _since(connection) and has_keyed_events(connection)
-    is_known = is_base and _is_ours(connection, target) and has_notes(connection)
-    if is_known and can_renew_marts(connection, target) and _renewed(connection, target, part):
-        return True
+    if is_base and has_notes(connection, Since.PUBLISHED) and can_renew_rows(connection):
+        version, spare_version = remembered_files(connection)
+        if target.exists() and file_version(target) == version and can_renew_marts(connection, target):
+            if (
+                has_notes(connection, Since.SPARE)
+                and take_spare(target, spare_version, part)
+                and can_renew_marts(connection, part)
+                and _renewed(connection, part, Since.SPARE)
+            ):
+                return _Made.RENEWED
+            _drop_all(target, part)
+            if _copied(target, part) and _renewed(connection, part, Since.PUBLISHED):
+                return _Made.RENEWED
+    # it needs the room, and has rows that are to be gone
+    _drop_all(target, part)
     write_marts(connection, part)
     if is_base:
         remember_rows(connection, part)
-    return is_base
+    return _Made.WHOLE if is_base else _Made.ALONE
 
 
-def _renewed(connection: duckdb.DuckDBPyConnection, target: Path, part: Path) -> bool:
-    """Make ``part`` a copy of ``target`` brought up to date; False where that fails."""
+def _drop_all(target: Path, part: Path) -> None:
+    drop_spare(target)
+    _discard(part)
+
+
+def _copied(target: Path, part: Path) -> bool:
     try:
         copy_file(target, part)
-        renew_marts(connection, part, _made(connection))
-        return True
-    except (OSError, duckdb.Error):  # a copy needs more room than a file that is new, for one
-        _discard(part)
+    except OSError:  # a copy needs more room than a file that is new, for one
         return False
+    return True
 
 
-def _is_ours(connection: duckdb.DuckDBPyConnection, target: Path) -> bool:
-    """Whether ``target`` is what this warehouse published, and nobody wrote to it since."""
-    return target.exists() and remembered_file(connection) == file_version(target)
+def _renewed(connection: duckdb.DuckDBPyConnection, part: Path, since: Since) -> bool:
+    """Bring ``part`` up to date; False where that fails."""
+    try:
+        renew_marts(connection, part, _made(connection), since)
+    except (OSError, duckdb.Error):
+        return False
+    return True
 
 
 def _discard(file: Path) -> None:

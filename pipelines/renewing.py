@@ -10,8 +10,9 @@ import duckdb
 
 from pipelines.commits import at_once, in_batches
 from pipelines.published_file import ROW_MARTS, is_renewable, write_about_rows
+from pipelines.spare_file import file_version
 from pipelines.sql_models import Model, comment_on
-from pipelines.unpublished_rows import can_renew_rows, renew_noted_rows
+from pipelines.unpublished_rows import Since, renew_noted_rows
 from pipelines.warehouse import literal, quoted
 
 
@@ -29,15 +30,17 @@ def can_renew_marts(connection: duckdb.DuckDBPyConnection, target: Path) -> bool
     """Whether writing the noted rows anew makes of ``target`` what it should be."""
     try:
         with as_published(connection, target, "read_only"):
-            return is_renewable(connection, target.stat().st_size) and can_renew_rows(connection)
-    except duckdb.Error:  # damaged, or of a program that this one does not know
+            return is_renewable(connection, target.stat().st_size)
+    except duckdb.Error:  # damaged, of a program that this one does not know, or open elsewhere
         return False
 
 
-def renew_marts(connection: duckdb.DuckDBPyConnection, path: Path, marts: Sequence[Model]) -> None:
+def renew_marts(
+    connection: duckdb.DuckDBPyConnection, path: Path, marts: Sequence[Model], since: Since
+) -> None:
     """Make the published file at ``path`` say what ``marts`` of the warehouse say.
 
-    Of marts of rows those that were noted are written anew.
+    Of marts of rows those that were noted ``since`` are written anew.
     """
     with as_published(connection, path):
         with in_batches(connection) as done:
@@ -45,7 +48,7 @@ def renew_marts(connection: duckdb.DuckDBPyConnection, path: Path, marts: Sequen
                 name = model.name.removeprefix("marts.")
                 target = f"published.marts.{quoted(name)}"
                 if name in ROW_MARTS:
-                    renew_noted_rows(connection, target, model)
+                    renew_noted_rows(connection, target, model, since)
                 else:
                     connection.execute(f"create or replace table {target} as select * from {model.name}")
                     comment_on(connection, target, model)
@@ -57,28 +60,27 @@ def renew_marts(connection: duckdb.DuckDBPyConnection, path: Path, marts: Sequen
         connection.execute("checkpoint published")
 
 
-def file_version(path: Path) -> str:
-    """Another text once somebody has written to the file or put another in its place."""
-    found = path.stat()
-    return f"{found.st_ino} {found.st_size} {found.st_mtime_ns}"
-
-
-def remember_file(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """Keep in the warehouse the version of the file that was published.
+def remember_files(connection: duckdb.DuckDBPyConnection, path: Path, spare_version: str | None) -> None:
+    """Keep in the warehouse the versions of the file that was published and of its spare.
 
     One that another hand changed since is no base.
     """
     connection.execute(
-        "create or replace table state.published_file as select ? as version", [file_version(path)]
+        "create or replace table state.published_file as "
+        "select ?::varchar as version, ?::varchar as spare_version",
+        [file_version(path), spare_version],
     )
 
 
-def remembered_file(connection: duckdb.DuckDBPyConnection) -> str | None:
-    """The version of the file that was published last, if this warehouse published it."""
+def remembered_files(connection: duckdb.DuckDBPyConnection) -> tuple[str | None, str | None]:
+    """The versions of the file that was published last and of its spare, where this warehouse has any."""
     try:
-        return str(connection.execute("select version from state.published_file").fetchall()[0][0])
+        ((version, spare_version),) = connection.execute(
+            "select version, spare_version from state.published_file"
+        ).fetchall()
     except (duckdb.CatalogException, duckdb.BinderException):  # none, or written by an earlier program
-        return None
+        return None, None
+    return version, spare_version
 
 
 def remember_rows(connection: duckdb.DuckDBPyConnection, path: Path) -> None:

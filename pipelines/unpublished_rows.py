@@ -2,11 +2,13 @@
 
 Who is found to be somebody else after months has rows on many days; only those rows are written anew. The
 notes begin with a published file and end with a build that makes tables whole: then it is written whole too.
+What was noted of a file that is not the last one any more is kept for its spare (pipelines/spare_file.py).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 import duckdb
 
@@ -16,6 +18,13 @@ from pipelines.sql_models import SQL_FOLDER, Model, read_model, tables_named_in,
 from pipelines.warehouse import count_rows, has_table
 
 MOST_CHANGED = 0.3  # of the events; beyond it a new file is written
+
+
+class Since(Enum):
+    """Of which file it is asked which rows it lacks."""
+
+    PUBLISHED = "published"
+    SPARE = "spare"
 
 
 @dataclass(frozen=True)
@@ -41,27 +50,35 @@ _OF_VISIT = {
 }
 
 
-def begin_notes(connection: duckdb.DuckDBPyConnection) -> None:
-    """From now on the published file says what the tables say."""
+def begin_notes(connection: duckdb.DuckDBPyConnection, *, keeps_spare: bool = False) -> None:
+    """From now on the published file says what the tables say; its spare is the one published before."""
     for mart, key in ROW_KEYS.items():
-        flag = ", is_another boolean" if mart == "events" else ""
-        connection.execute(f"create or replace table {_notes(mart)} ({key.number} bigint{flag})")
+        if keeps_spare:
+            connection.execute(f"create or replace table {_spare_notes(mart)} as from {_notes(mart)}")
+        else:
+            connection.execute(f"drop table if exists {_spare_notes(mart)}")
+        flags = ", is_another boolean, is_gone boolean" if mart == "events" else ""
+        connection.execute(f"create or replace table {_notes(mart)} ({key.number} bigint{flags})")
 
 
 def end_notes(connection: duckdb.DuckDBPyConnection) -> None:
     """What differs is not known any more."""
     for mart in ROW_KEYS:
         connection.execute(f"drop table if exists {_notes(mart)}")
+        connection.execute(f"drop table if exists {_spare_notes(mart)}")
 
 
-def has_notes(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether it is known which rows the published file lacks."""
-    return all(has_table(connection, _notes(mart)) for mart in ROW_KEYS)
+def has_notes(connection: duckdb.DuckDBPyConnection, since: Since) -> bool:
+    """Whether it is known which rows the file lacks."""
+    names = [_notes(mart) for mart in ROW_KEYS]
+    if since is Since.SPARE:
+        names += [_spare_notes(mart) for mart in ROW_KEYS]
+    return all(has_table(connection, name) for name in names)
 
 
 def note_changes(connection: duckdb.DuckDBPyConnection) -> None:
     """Add what ``changed`` says, once all tables are renewed; nothing where no notes were begun."""
-    if not has_notes(connection):
+    if not has_notes(connection, Since.PUBLISHED):
         return
     for mart in ROW_KEYS:
         query = read_model(SQL_FOLDER / "unpublished" / f"{mart}.sql").sql
@@ -69,40 +86,42 @@ def note_changes(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def can_renew_rows(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether writing the noted rows anew is enough to make the attached file right, and little work.
+    """Whether writing the noted rows anew is enough to make the published file right, and little work.
 
-    Not where an event has gone from it: its bytes would stay behind.
+    Not where an event may have gone from it: its bytes would stay behind.
     """
+    notes = _notes("events")
     ((noted, events),) = connection.execute(
-        f"select (select count(*) from {_notes('events')}), (select count(*) from intermediate.keyed_events)"
+        f"select (select count(*) from {notes}), (select count(*) from intermediate.keyed_events)"
     ).fetchall()
     if noted > MOST_CHANGED * events:
         return False
-    gone = connection.execute(
-        f"select 1 from {_notes('events')} as n "
-        "inner join published.marts.events as p on key_text(n.event_number) = p.event_id "
-        "left join intermediate.keyed_events as k on n.event_number = k.event_number "
-        "where k.event_number is null limit 1"
-    )
-    return not gone.fetchall()
+    gone = f"select event_number from {notes} where is_gone"
+    if not count_rows(connection, f"({gone} limit 1)"):
+        return True
+    lost = f"{gone} except select event_number from intermediate.keyed_events"
+    return not count_rows(connection, f"({lost})")
 
 
-def renew_noted_rows(connection: duckdb.DuckDBPyConnection, target: str, model: Model) -> None:
+def renew_noted_rows(connection: duckdb.DuckDBPyConnection, target: str, model: Model, since: Since) -> None:
     """Write the noted rows of a mart anew in ``target``, a table of the attached file."""
     mart = model.name.removeprefix("marts.")
     key = ROW_KEYS[mart]
+    notes = _notes(mart)
+    if since is Since.SPARE:
+        notes = f"(from {notes} union all from {_spare_notes(mart)})"
     if mart == "events":
-        _renew_events(connection, target, model)
+        _renew_events(connection, target, model, notes)
         return
-    numbers = f"select {key.number} from {_notes(mart)}"
+    numbers = f"select {key.number} from {notes}"
     _delete(connection, target, key, numbers)
     rows = f"(select * from {key.table} where {key.number} in ({numbers}))"
     assert key.table in tables_named_in(model.sql)
     connection.execute(f"insert into {target} {with_tables(model.sql, {key.table: rows})}")
 
 
-def _renew_events(connection: duckdb.DuckDBPyConnection, target: str, model: Model) -> None:
-    key, notes = ROW_KEYS["events"], _notes("events")
+def _renew_events(connection: duckdb.DuckDBPyConnection, target: str, model: Model, notes: str) -> None:
+    key = ROW_KEYS["events"]
     others = f"select event_number from {notes} where is_another"
     _delete(connection, target, key, others)
     if _note_events(connection, others):
@@ -166,4 +185,10 @@ def _delete(connection: duckdb.DuckDBPyConnection, target: str, key: RowKey, num
 
 
 def _notes(mart: str) -> str:
+    """What the published file lacks."""
     return f"lake.unpublished_{mart}"
+
+
+def _spare_notes(mart: str) -> str:
+    """What the published file had of late, and its spare has not."""
+    return f"lake.unspared_{mart}"

@@ -12,6 +12,7 @@ from pipelines.finding_store import built_recipe
 from pipelines.lake_sweep import landed_sources
 from pipelines.retention import apply_retention, plan_retention
 from pipelines.retention_ledger import read_retention
+from pipelines.spare_file import spare_of
 from pipelines.spark_store import keep_only, spark_folder
 from pipelines.sql_models import Progress
 from pipelines.warehouse import open_warehouse
@@ -84,6 +85,9 @@ def _retention(workspace: Workspace, dry_run: bool, progress: Progress) -> tuple
 
 def _waste(workspace: Workspace) -> Iterator[tuple[str, Path]]:
     root = workspace.root
+    spare = spare_of(workspace.published)
+    if spare.exists():
+        yield "an older published file, kept to be brought up to date", spare
     for path in (root / ".spill", *sorted(root.glob("*.duckdb.part*"))):
         if path.exists():
             yield "left behind by a run that was killed", path

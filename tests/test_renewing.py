@@ -12,6 +12,7 @@ from daily_shop import CONFIG, FIRST, Shop, assert_as_a_fresh_one, renew_small_s
 
 from pipelines import publishing
 from pipelines.sql_models import Model
+from pipelines.unpublished_rows import Since
 
 
 @pytest.fixture(autouse=True)
@@ -25,13 +26,15 @@ def renewals(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
     seen: list[list[int]] = []
     renew = publishing.renew_marts
 
-    def spied(connection: duckdb.DuckDBPyConnection, path: Path, marts: Sequence[Model]) -> None:
+    def spied(
+        connection: duckdb.DuckDBPyConnection, path: Path, marts: Sequence[Model], since: Since
+    ) -> None:
         noted = connection.execute(
             "select distinct k.event_us // 86400000000 as day from lake.unpublished_events as n "
             "inner join intermediate.keyed_events as k on n.event_number = k.event_number order by day"
         )
         seen.append([day for (day,) in noted.fetchall()])
-        renew(connection, path, marts)
+        renew(connection, path, marts, since)
 
     monkeypatch.setattr(publishing, "renew_marts", spied)
     return seen
