@@ -21,6 +21,7 @@ from models.pain_point import PainPoint
 from models.slices import SliceSet
 from pipelines.auto_ideals import proposed_ideals, say_proposed
 from pipelines.blind_days import observed_days
+from pipelines.cohort_rows import read_cohorts
 from pipelines.finding_rows import pain_point_of
 from pipelines.finding_store import (
     forget_nights_after,
@@ -84,9 +85,14 @@ def detect_nights(
     have been: a night sees only attempts that were over by then.
     """
     make_state(connection)
-    journeys = _journeys(connection, workspace)
-    night = max(each.horizon_day for each in journeys)
     settings = workspace.settings.detection
+    last_days = _last_days(connection, workspace)
+    night = max(last_days.values())
+    forget_nights_after(connection, night)  # a source that came later may end earlier
+    judged = judged_nights(connection)
+    first = _first_to_judge(night, judged, settings.replay_nights)
+    since = min(first, *last_days.values()) - timedelta(days=MEMORY_DAYS)
+    journeys = _journeys(connection, workspace, last_days, since)
     columns_of = {field: column for column, field in segment_columns(workspace.journeys).items()}
     detector = DetectorSettings(
         settings.false_discovery_rate,
@@ -97,10 +103,10 @@ def detect_nights(
     )
     ideals = _ideals(workspace.journeys)
     slices = {cube.transition: cube.slices(SEGMENT_DEPTH) for each in journeys for cube in each.cubes}
-    forget_nights_after(connection, night)  # a source that came later may end earlier
-    judged = judged_nights(connection)
-    earliest = min((each.first_night for each in journeys if each.cubes), default=night)
-    nights = _nights_to_judge(min(earliest, night), night, judged, settings.replay_nights)
+    if not any(each < night for each in judged):
+        earliest = min((each.first_night for each in journeys if each.cubes), default=night)
+        first = max(first, min(earliest, night))
+    nights = [first + timedelta(days=n) for n in range((night - first).days + 1)]
     # a night before the last judged one (data that went back in time) starts from the one before it
     previous = [each for each in judged if each < nights[0]]
     standing = pain_points_of(connection, previous[-1]) if previous else []
@@ -125,31 +131,34 @@ def detect_nights(
     return nights
 
 
-def _nights_to_judge(earliest: date, night: date, judged: Sequence[date], replay: int) -> list[date]:
+def _first_to_judge(night: date, judged: Sequence[date], replay: int) -> date:
+    """The first night not judged yet, of those that are judged at all."""
     earlier = [each for each in judged if each < night]
-    first = earlier[-1] + timedelta(days=1) if earlier else earliest
-    first = max(first, night - timedelta(days=replay))
-    return [first + timedelta(days=n) for n in range((night - first).days + 1)]
+    first = night - timedelta(days=replay)
+    return max(first, earlier[-1] + timedelta(days=1)) if earlier else first
 
 
-def _journeys(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> list[JourneyNight]:
-    frame = read_frame(connection, "select * from marts.stage_cohorts")
-    horizons = dict(
-        connection.execute(
-            "select j.journey, h.horizon_us from intermediate.horizons as h "
-            "inner join config.journeys as j on h.journey_number = j.journey_number"
-        ).fetchall()
-    )
+def _last_days(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> dict[str, date]:
+    """By journey, the last whole day of its data: one that ends within a day leaves that day unfinished."""
+    zone = ZoneInfo(workspace.settings.timezone)
+    rows = connection.execute(
+        "select j.journey, h.horizon_us from intermediate.horizons as h "
+        "inner join config.journeys as j on h.journey_number = j.journey_number"
+    ).fetchall()
+    return {
+        name: datetime.fromtimestamp(horizon / 1e6, zone).date() - timedelta(days=1) for name, horizon in rows
+    }
+
+
+def _journeys(
+    connection: duckdb.DuckDBPyConnection, workspace: Workspace, last_days: Mapping[str, date], since: date
+) -> list[JourneyNight]:
+    """The part of every journey; days before ``since`` count only in which slices are asked."""
+    frame = read_cohorts(connection, since)
     names = segment_columns(workspace.journeys)
     columns = {
         journey.name: tuple(column for column, field in names.items() if field in journey.segments)
         for journey in workspace.journeys
-    }
-    zone = ZoneInfo(workspace.settings.timezone)
-    # data that ends within a day leaves that day unfinished
-    last_days = {
-        name: datetime.fromtimestamp(horizon / 1e6, zone).date() - timedelta(days=1)
-        for name, horizon in horizons.items()
     }
     observed = observed_days(connection)
     made = cohort_cubes(frame, columns, last_days, observed)

@@ -122,13 +122,14 @@ def renew_noted_rows(connection: duckdb.DuckDBPyConnection, target: str, model: 
 
 def _renew_events(connection: duckdb.DuckDBPyConnection, target: str, model: Model, notes: str) -> None:
     key = ROW_KEYS["events"]
-    others = f"select event_number from {notes} where is_another"
-    _delete(connection, target, key, others)
-    if _note_events(connection, others):
+    # whatever went from a renewed file is still an event that counts: can_renew_rows
+    if _note_events(connection, f"select event_number from {notes} where is_another"):
         ((first, last),) = connection.execute(
             "select min(event_us), max(event_us) from noted_events"
         ).fetchall()
-        # staged files hold their events by time, and those outside need not be read
+        # files hold their events by time, and those outside need not be read
+        within = f"event_at between moment({first}) and moment({last})"
+        _delete(connection, target, key, "select event_number from noted_events", within)
         staged = f"(select * from staging.events where event_us between {first} and {last})"
         limits = of_some_events(connection, model, "noted_events", staged)
         connection.execute(f"insert into {target} {with_tables(model.sql, limits)}")
@@ -179,9 +180,11 @@ def _note_events(connection: duckdb.DuckDBPyConnection, numbers: str) -> int:
     return count_rows(connection, "noted_events")
 
 
-def _delete(connection: duckdb.DuckDBPyConnection, target: str, key: RowKey, numbers: str) -> None:
+def _delete(
+    connection: duckdb.DuckDBPyConnection, target: str, key: RowKey, numbers: str, within: str = "true"
+) -> None:
     texts = f"select key_text({key.number}) from ({numbers})"
-    connection.execute(f"delete from {target} where {key.column} in ({texts})")
+    connection.execute(f"delete from {target} where {key.column} in ({texts}) and {within}")
 
 
 def _notes(mart: str) -> str:
