@@ -31,8 +31,15 @@ def collect_visits(marts: Marts, journey: Journey, first: date | None, last: dat
         "row_number() over (partition by a.attempt_id, v.stage order by v.visit_number) = 1 as is_first "
         "from marts.attempts as a "
         "inner join marts.stage_visits as v on a.attempt_id = v.attempt_id and a.journey = v.journey "
-        + ("left join marts.sessions as s on v.session_id = s.session_id " if channels else "")
-        + "where a.journey = $journey and a.entry_date between $first and $last",
+        # texts are joined: of years of visits most are left out before; a day is as long as it is anywhere
+        + (
+            "left join marts.sessions as s on v.session_id = s.session_id "
+            "and s.ended_at >= $first::date - interval 1 day "
+            if channels
+            else ""
+        )
+        + "where a.journey = $journey and a.entry_date between $first and $last "
+        "and v.entered_at >= $first::date - interval 1 day",
         journey=journey.name,
         first=first,
         last=last,
