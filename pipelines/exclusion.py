@@ -91,7 +91,7 @@ def excluded_query(rules: Sequence[ExcludeRule]) -> exp.Select:
         name = case
         matches = exp.or_(*(each.expression("p") for each in rules))
     return (
-        exp.select(exp.column("event_number", "p"), exp.alias_(name, "rule"))
+        exp.select(exp.column("event_number", "p"), exp.column("event_us", "p"), exp.alias_(name, "rule"))
         .from_(exp.alias_(exp.table_("events", "staging"), "p", table=True))
         .where(matches)
     )

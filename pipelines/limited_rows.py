@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import duckdb
 
@@ -12,6 +12,7 @@ from pipelines.sql_models import AnyModel, ComputedModel, GeneratedModel, Model,
 from pipelines.warehouse import column_names, count_rows, quoted
 
 EVENTS = "staging.events"
+BY_EVENT = ("event_number",)
 
 
 class LimitedRows:
@@ -36,7 +37,7 @@ class LimitedRows:
         words = {*re.findall("[a-z0-9_]+", with_tables(model.sql, found).lower()), *self._columns(model.name)}
         for table in tables:
             columns = ", ".join(quoted(name) for name in self._columns(table) if name in words)
-            rows = among(table, renewal, "event_us", columns or "*")
+            rows = among(table, renewal, time_of(self._columns(table)), columns or "*")
             self._connection.execute(f"create or replace table {names[table]} as {rows}")
         return found
 
@@ -63,12 +64,13 @@ class LimitedRows:
         return found
 
     def _limited_events(self, renewal: Renewal) -> str:
-        if renewal.since:
+        if renewal.keys != BY_EVENT:
+            rows = f"select * from {EVENTS} as t where {is_among(renewal, 'event_us')}"
+            if not renewal.since:
+                return f"{rows} and ({renewal.where})"
             # of staged files those that end before need not be read
             ((first,),) = self._connection.execute("select min(since_us) from renewing.keys").fetchall()
-            return f"{among(EVENTS, renewal, 'event_us')} and t.event_us >= {first or 0}"
-        if renewal.keys != ("event_number",):
-            return f"{among(EVENTS, renewal, 'event_us')} and ({renewal.where})"
+            return f"{rows} and t.event_us >= {first or 0}"
         # what came is at hand; only for other events the staged files are read
         keys = "select event_number from renewing.keys"
         came = f"from {changed_name(EVENTS)} where is_added"
@@ -79,14 +81,12 @@ class LimitedRows:
         return f"{rows} union all select * from {EVENTS} where event_number in ({others})"
 
 
-def among(rows: str, renewal: Renewal, time: str, columns: str = "*") -> str:
-    """The query for those of ``rows``, a table or a query in parentheses, that are of ``renewing.keys``."""
-    found = is_among(renewal, time)
-    is_table = not rows.startswith("(") and rows != EVENTS
-    if is_table and renewal.keys != ("user_number",):
-        # what came lately lies together: found by its keys alone, of the other columns little has to be read
-        return by_rowid(rows, found, columns)
-    return f"select {columns} from {rows} as t where {found}"
+def among(table: str, renewal: Renewal, time: str | None, columns: str = "*") -> str:
+    """The query for those rows of a table that are of ``renewing.keys``; ``time`` is the column of theirs."""
+    if renewal.keys == ("user_number",):
+        return f"select {columns} from {table} as t where {is_among(renewal, time)}"
+    # what came lately lies together: found by its keys alone, of the other columns little has to be read
+    return by_rowid(table, is_among(renewal, time, table), columns)
 
 
 def by_rowid(table: str, found: str, columns: str = "*") -> str:
@@ -95,19 +95,30 @@ def by_rowid(table: str, found: str, columns: str = "*") -> str:
     return f"select {columns} from {table} as t where t.rowid in ({rows})"
 
 
-def is_among(renewal: Renewal, time: str) -> str:
-    if len(renewal.keys) == 1 and not renewal.since:
+def is_among(renewal: Renewal, time: str | None, table: str = "") -> str:
+    """What holds of rows ``t``, of a table where one is given, of ``renewing.keys``."""
+    is_timed = renewal.since and time is not None
+    if len(renewal.keys) == 1 and not is_timed:
         (key,) = renewal.keys
         return f"t.{key} in (select {key} from renewing.keys)"
     (first, *others) = renewal.keys
     same = [f"k.{first} = t.{first}", *(f"k.{key} is not distinct from t.{key}" for key in others)]
-    if renewal.since:
+    if is_timed:
         same.append(f"t.{time} >= k.since_us")
+    on = " and ".join(same)
+    if table:
+        # of a join the engine tells the scan the earliest time, and it leaves out what ends before
+        return f"t.rowid in (select t.rowid from {table} as t inner join renewing.keys as k on {on})"
     # the first column leaves few rows of which the others have to be compared
     return (
         f"t.{first} in (select {first} from renewing.keys) "
-        f"and exists (select 1 from renewing.keys as k where {' and '.join(same)})"
+        f"and exists (select 1 from renewing.keys as k where {on})"
     )
+
+
+def time_of(columns: Sequence[str]) -> str | None:
+    """The column that tells when a row of a table with these columns was, where there is one."""
+    return next((name for name in ("event_us", "started_us") if name in columns), None)
 
 
 def version(table: str, which: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import duckdb
 
-from pipelines.limited_rows import EVENTS, LimitedRows, among, is_among, version
+from pipelines.limited_rows import BY_EVENT, EVENTS, LimitedRows, among, is_among, time_of, version
 from pipelines.renewal_rules import WHOLE, Renewal, Sums, changed_name
 from pipelines.sql_models import AnyModel, ComputedModel, GeneratedModel, Model, make_model, with_tables
 from pipelines.told_changes import Change, ToldChanges
@@ -51,7 +51,7 @@ class RenewedTables:
         renewal = model.rules.renewal
         if renewal is None or not self._told.is_told(model, renewal.of):
             return None
-        self._told.find_keys(model.name, renewal)
+        renewal = self._told.find_keys(model.name, renewal)
         return with_tables(model.sql, self._rows.limited(model, renewal))
 
     def _make_whole(self, model: AnyModel) -> None:
@@ -67,7 +67,7 @@ class RenewedTables:
         """Add the rows that are not there yet; what has a number keeps it. No row that was there changes."""
         renewal = model.rules.renewal
         if renewal and self._told.is_told(model, renewal.of):
-            self._told.find_keys(model.name, renewal)
+            renewal = self._told.find_keys(model.name, renewal)
             query = with_tables(model.sql, self._rows.limited(model, renewal))
         elif renewal or self._told.states[grows_with] is Change.ANY:
             query = str(model.sql)
@@ -90,7 +90,9 @@ class RenewedTables:
 
     def _renew(self, model: Model | GeneratedModel, renewal: Renewal) -> None:
         name = model.name
-        keys = self._told.find_keys(name, renewal)
+        renewal = self._told.find_keys(name, renewal)
+        keys = count_rows(self.connection, "renewing.keys")
+        time = time_of(column_names(self.connection, name))
         moved = self._find_taken_over(renewal)
         if not keys and not moved:
             self._run(
@@ -101,28 +103,31 @@ class RenewedTables:
             return
         query = with_tables(model.sql, self._rows.limited(model, renewal))
         self._run(
-            f"create or replace table renewing.new_rows as {among(f'({query})', renewal, 'started_us')}"
+            f"create or replace table renewing.new_rows as "
+            f"select * from ({query}) as t where {is_among(renewal, time)}"
         )
-        self._run(f"create or replace table renewing.old_rows as {among(name, renewal, 'started_us')}")
+        self._run(f"create or replace table renewing.old_rows as {among(name, renewal, time)}")
         if moved and renewal.taken_over:
             self._take_over(name, renewal.keys[0], renewal.taken_over[0])
         self._told.tell(name, "renewing.new_rows")
-        self._put_in_place(name, renewal)
+        self._put_in_place(name, renewal, time)
 
-    def _put_in_place(self, name: str, renewal: Renewal) -> None:
+    def _put_in_place(self, name: str, renewal: Renewal, time: str | None) -> None:
         """Replace the rows of the keys of which any differ."""
         if self._told.states[name] is Change.NONE:
             return
         keys, changed = ", ".join(renewal.keys), changed_name(name)
         found = f"select distinct {keys} from {changed}"
-        if renewal.since:
+        if renewal.since and renewal.keys == BY_EVENT and time:
+            found = f"select distinct {keys}, {time} as since_us from {changed}"
+        elif renewal.since:
             same = " and ".join(f"c.{key} is not distinct from k.{key}" for key in renewal.keys)
             found = (
                 f"select k.* from renewing.keys as k where exists (select 1 from {changed} as c where {same})"
             )
         self._run(f"create or replace table renewing.keys as {found}")
-        self._run(f"delete from {name} as t where {is_among(renewal, 'started_us')}")
-        self._run(f"insert into {name} {among('renewing.new_rows', renewal, 'started_us')}")
+        self._run(f"delete from {name} as t where {is_among(renewal, time, name)}")
+        self._run(f"insert into {name} {among('renewing.new_rows', renewal, time)}")
 
     def _find_taken_over(self, renewal: Renewal) -> int:
         """Make ``renewing.moved``: by key, what the view tells now of rows that are not made anew."""

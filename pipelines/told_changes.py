@@ -8,11 +8,12 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from enum import Enum
 
 import duckdb
 
-from pipelines.limited_rows import EVENTS, before, version
+from pipelines.limited_rows import BY_EVENT, EVENTS, before, version
 from pipelines.renewal_rules import NO_RULES, Renewal, changed_name, renewal_file
 from pipelines.sql_models import SQL_FOLDER, AnyModel, ComputedModel, GeneratedModel, Model, with_tables
 from pipelines.warehouse import column_names, count_rows
@@ -105,15 +106,21 @@ class ToldChanges:
                 names[name] = before(name, rules.renewal)
         return f"({with_tables(model.sql, names)})"
 
-    def find_keys(self, name: str, renewal: Renewal) -> int:
-        """Make ``renewing.keys`` of what changed below and of what its file finds; returns how many."""
+    def find_keys(self, name: str, renewal: Renewal) -> Renewal:
+        """Make ``renewing.keys`` of what changed below and of what its file finds.
+
+        Returns ``renewal``, with ``since`` where it is known from when on the rows of each key are.
+        """
+        is_asked = any(self.states.get(table) is Change.TOLD for table in self._changed_in.get(name, ()))
+        told = [] if renewal.since else [each for each in renewal.of if self.states[each] is Change.TOLD]
         columns = ", ".join([*renewal.keys, *(["since_us"] if renewal.since else [])])
-        selects = [
-            f"select {columns} from {changed_name(table)} where {renewal.where}"
-            for table in (() if renewal.since else renewal.of)
-            if self.states[table] is Change.TOLD
-        ]
-        if any(self.states.get(table) is Change.TOLD for table in self._changed_in.get(name, ())):
+        given = columns
+        if renewal.keys == BY_EVENT and not is_asked and all(self._tells_time(each) for each in told):
+            # an event is never at another time
+            renewal = replace(renewal, since=True)
+            columns, given = "event_number, since_us", "event_number, event_us as since_us"
+        selects = [f"select {given} from {changed_name(each)} where {renewal.where}" for each in told]
+        if is_asked:
             selects.append(f"select {columns} from ({renewal_file(SQL_FOLDER, name).read_text('utf-8')})")
         if not selects:
             none = columns.replace("since_us", "0::bigint as since_us")
@@ -122,7 +129,10 @@ class ToldChanges:
             f"create or replace table renewing.keys as select distinct {columns} "
             f"from ({' union all '.join(selects)})"
         )
-        return count_rows(self._connection, "renewing.keys")
+        return renewal
+
+    def _tells_time(self, table: str) -> bool:
+        return "event_us" in column_names(self._connection, changed_name(table))
 
 
 def _is_config(table: str) -> bool:

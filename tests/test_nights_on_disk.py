@@ -15,6 +15,7 @@ from same_tables import differences
 from pipelines import config_tables, publishing, steps
 from pipelines.renewed_model import RenewedTables
 from pipelines.sql_models import AnyModel, Model
+from pipelines.unpublished_rows import Since
 from pipelines.workspace import Workspace, open_workspace
 
 RENEWS = "renewing tables"
@@ -72,9 +73,11 @@ def noted(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     seen: list[bool] = []
     renew = publishing.renew_marts
 
-    def spied(connection: duckdb.DuckDBPyConnection, path: Path, marts: Sequence[Model]) -> None:
+    def spied(
+        connection: duckdb.DuckDBPyConnection, path: Path, marts: Sequence[Model], since: Since
+    ) -> None:
         seen.append(bool(connection.execute("select 1 from lake.unpublished_events limit 1").fetchall()))
-        renew(connection, path, marts)
+        renew(connection, path, marts, since)
 
     monkeypatch.setattr(publishing, "renew_marts", spied)
     return seen

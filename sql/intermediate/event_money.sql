@@ -5,6 +5,7 @@
 with priced as (
     select
         e.event_number,
+        e.event_us,
         e.is_revenue,
         case when f.event_number is null then e.value else f.value end as value,
         case when f.event_number is null then e.currency else f.currency end as currency
@@ -20,4 +21,4 @@ rated as (
     cross join config.settings as s
     left join config.fx as x on p.currency = x.currency
 )
-select event_number, is_revenue, value, currency, fx_rate, value * fx_rate as amount from rated
+select event_number, event_us, is_revenue, value, currency, fx_rate, value * fx_rate as amount from rated

@@ -3,6 +3,7 @@
 -- event_number: the refund
 -- value: negative; NULL where it repeats an earlier refund, where nothing is left, or nobody knows what was paid
 -- currency: the refund's own, else that of the order
+-- renewed by: transaction_id of order_events, repeated_purchases
 with uncounted as (
     select event_number from intermediate.repeated_purchases
     union
@@ -109,7 +110,7 @@ rests as (
 ),
 counted as (
     select
-        event_number,
+        event_number, event_us, transaction_id,
         case
             when not is_rest then part
             -- after parts of it, what is left; the order is given back in full once

@@ -1,5 +1,6 @@
 -- One row per purchase that repeats an earlier one: same transaction id, user, source and event.
 -- Reloaded confirmation pages send them; refunds are not repeats.
+-- renewed by: transaction_id of order_events
 with purchases as (
     select *
     from intermediate.order_events
@@ -7,7 +8,7 @@ with purchases as (
 ),
 numbered as (
     select
-        event_number,
+        event_number, event_us, transaction_id,
         row_number() over (
             partition by user_number, source, event_name, transaction_id
             order by event_us, event_seq, event_number
@@ -15,6 +16,6 @@ numbered as (
     from purchases
 ),
 repeated as (
-    select event_number from numbered where purchase_number > 1
+    select event_number, event_us, transaction_id from numbered where purchase_number > 1
 )
 select * from repeated
