@@ -13,6 +13,8 @@ from pipelines.warehouse import column_names, count_rows, quoted
 
 EVENTS = "staging.events"
 BY_EVENT = ("event_number",)
+_KEYED, _PERSON = "intermediate.keyed_events", "user_number"
+_LOOKED_UP = "renewing.person_events"
 
 
 class LimitedRows:
@@ -31,15 +33,44 @@ class LimitedRows:
         tables = [table for table in renewal.of if table != EVENTS and not self._models[table].is_view]
         # tables, whose size the engine knows; of the many columns of staged files few are read
         names = {table: f"renewing.{table.replace('.', '_')}" for table in tables}
+        asked = list(names.values())
+        if renewal.looked_up:
+            names[renewal.looked_up[1]] = _LOOKED_UP
         found = self.nested(
             model, names | ({EVENTS: f"({self._limited_events(renewal)})"} if EVENTS in renewal.of else {})
         )
         words = {*re.findall("[a-z0-9_]+", with_tables(model.sql, found).lower()), *self._columns(model.name)}
         for table in tables:
             columns = ", ".join(quoted(name) for name in self._columns(table) if name in words)
-            rows = among(table, renewal, time_of(self._columns(table)), columns or "*")
+            source = table
+            if (table, renewal.keys) == (_KEYED, (_PERSON,)):
+                self._look_up(_PERSON, table, ["renewing.keys"])
+                source = _LOOKED_UP
+            rows = among(source, renewal, time_of(self._columns(table)), columns or "*")
             self._connection.execute(f"create or replace table {names[table]} as {rows}")
+        if renewal.looked_up:
+            self._look_up(
+                *renewal.looked_up, [each for each in asked if self._has(each, renewal.looked_up[0])]
+            )
         return found
+
+    def _look_up(self, column: str, table: str, asking: Sequence[str]) -> None:
+        """Have the rows of a table at hand of which ``asking``, tables, ask: each is read once a build."""
+        assert (column, table) == (_PERSON, _KEYED), "all who look up look for the same"
+        self._connection.execute(f"create table if not exists renewing.persons ({column} bigint)")
+        self._connection.execute(f"create table if not exists {_LOOKED_UP} as select * from {table} limit 0")
+        asked = " union ".join(f"select {column} from {each} where {column} is not null" for each in asking)
+        known = f"select {column} from renewing.persons"
+        self._connection.execute(f"create or replace table renewing.missing as {asked} except {known}")
+        if count_rows(self._connection, "renewing.missing"):
+            self._connection.execute(
+                f"insert into {_LOOKED_UP} select * from {table} "
+                f"where {column} in (select {column} from renewing.missing)"
+            )
+            self._connection.execute("insert into renewing.persons from renewing.missing")
+
+    def _has(self, table: str, column: str) -> bool:
+        return column in column_names(self._connection, table)
 
     def _columns(self, table: str) -> list[str]:
         return [] if table.startswith("checks.") else column_names(self._connection, table)
@@ -83,10 +114,11 @@ class LimitedRows:
 
 def among(table: str, renewal: Renewal, time: str | None, columns: str = "*") -> str:
     """The query for those rows of a table that are of ``renewing.keys``; ``time`` is the column of theirs."""
-    if renewal.keys == ("user_number",):
-        return f"select {columns} from {table} as t where {is_among(renewal, time)}"
+    found = is_among(renewal, time, table)
+    if renewal.keys == (_PERSON,) or "rowid" in found:
+        return f"select {columns} from {table} as t where {found}"
     # what came lately lies together: found by its keys alone, of the other columns little has to be read
-    return by_rowid(table, is_among(renewal, time, table), columns)
+    return by_rowid(table, found, columns)
 
 
 def by_rowid(table: str, found: str, columns: str = "*") -> str:
@@ -108,7 +140,8 @@ def is_among(renewal: Renewal, time: str | None, table: str = "") -> str:
     on = " and ".join(same)
     if table:
         # of a join the engine tells the scan the earliest time, and it leaves out what ends before
-        return f"t.rowid in (select t.rowid from {table} as t inner join renewing.keys as k on {on})"
+        near = f"t.{first} in (select {first} from renewing.keys)"
+        return f"t.rowid in (select t.rowid from {table} as t inner join renewing.keys as k on {on} where {near})"
     # the first column leaves few rows of which the others have to be compared
     return (
         f"t.{first} in (select {first} from renewing.keys) "

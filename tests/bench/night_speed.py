@@ -1,4 +1,4 @@
-"""Time a night beside a whole one: a new day with late rows in the two before it, and nothing new.
+"""Time nights beside whole ones: a new day with late rows in the two before it, twice, and nothing new.
 
 python tests/bench/night_speed.py [--events 18e6] [--days 60] [--data bench-data]
 
@@ -11,7 +11,7 @@ import argparse
 import resource
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import duckdb
@@ -20,6 +20,7 @@ from contract import Task
 from world import make_world
 from world_columns import SOURCE
 
+from pipelines import spare_file
 from pipelines.build_base import forget_base
 from pipelines.detecting import detect_nights
 from pipelines.finding_store import make_state
@@ -45,6 +46,7 @@ def main() -> None:
     parser.add_argument("--journeys", default="session", help="session, user, or both: session,user")
     parser.add_argument("--once", action="store_true", help="hold the night against the first build")
     asked = parser.parse_args()
+    spare_file.LEFT_ALONE_SECONDS = 0  # a day passes between nights
     world = make_world(asked.data, asked.events, asked.days, asked.seed)
     scratch = world / "night.scratch"
     shutil.rmtree(scratch, ignore_errors=True)
@@ -52,7 +54,7 @@ def main() -> None:
     workspace = _workspace(scratch, asked)
     task = Task(world / "events", scratch / "none", scratch, asked.threads, asked.memory_gb)
     days = sorted(task.events.glob("*.parquet"))
-    before = [*days[: -1 - LATE_DAYS], *(_without_late(day, scratch) for day in days[-1 - LATE_DAYS : -1])]
+    landed = [_landed_by(days[:number], scratch) for number in (len(days) - 2, len(days) - 1, len(days))]
     config = world_config(workspace)
     with open_warehouse(workspace.warehouse, workspace.settings.engine) as connection:
 
@@ -84,17 +86,20 @@ def main() -> None:
 
         built: list[tuple[float, float]] = []
         gather(connection, task)
-        gather_files(connection, before)
-        whole = all_of_it("all anew, the day before")
-        gather_files(connection, days)
+        gather_files(connection, landed[0])
+        whole = all_of_it("all anew, two days before")
+        gather_files(connection, landed[1])
+        all_of_it("the night after it, which copies the published file")
+        gather_files(connection, landed[2])
         night = all_of_it("a night: a new day, late rows")
         all_of_it("a night: nothing new")
         if not asked.once:
+            gather_files(connection, days)
             forget_base(connection)
             workspace.published.unlink()
             whole = all_of_it("all anew, the same days")
     for name, dear, cheap in (
-        ("the build of a night", built[-1 if not asked.once else 0], built[1]),
+        ("the build of a night", built[-1 if not asked.once else 0], built[2]),
         ("all of a night", whole, night),
     ):
         print(
@@ -104,9 +109,16 @@ def main() -> None:
     shutil.rmtree(scratch)
 
 
+def _landed_by(days: Sequence[Path], folder: Path) -> list[Path]:
+    """The days as they are on the last of them: of it and of those before some rows are to come."""
+    return [*days[:-LATE_DAYS], *(_without_late(day, folder) for day in days[-LATE_DAYS:])]
+
+
 def _without_late(day: Path, folder: Path) -> Path:
     """The day as it was landed first."""
     target = folder / f"{day.stem}-first.parquet"
+    if target.exists():
+        return target
     with duckdb.connect() as db:
         db.execute(
             f"copy (select * from read_parquet('{day}') where event_number % {LATE_SHARE} <> 0) "
