@@ -140,8 +140,8 @@ def is_among(renewal: Renewal, time: str | None, table: str = "") -> str:
     on = " and ".join(same)
     if table:
         # of a join the engine tells the scan the earliest time, and it leaves out what ends before
-        near = f"t.{first} in (select {first} from renewing.keys)"
-        return f"t.rowid in (select t.rowid from {table} as t inner join renewing.keys as k on {on} where {near})"
+        rows = f"select t.rowid from {table} as t inner join renewing.keys as k on {on}"
+        return f"t.rowid in ({rows} where t.{first} in (select {first} from renewing.keys))"
     # the first column leaves few rows of which the others have to be compared
     return (
         f"t.{first} in (select {first} from renewing.keys) "

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from models.cohort_table import cohort_cubes
@@ -72,8 +73,12 @@ def _made(seed: int) -> duckdb.DuckDBPyConnection:
             0,
         )
     )
-    marks = ", ".join("?" * 19)
-    connection.executemany(f"insert into marts.stage_cohorts values ({marks})", rows)
+    names = [row[0] for row in connection.execute("describe marts.stage_cohorts").fetchall()]
+    given = pa.table(
+        {name: list(values) for name, values in zip(names, zip(*rows, strict=True), strict=True)}
+    )
+    connection.register("given", given)
+    connection.execute("insert into marts.stage_cohorts from given")
     return connection
 
 

@@ -28,6 +28,7 @@ from pipelines.workspace import open_workspace
 def _nights_go_by(monkeypatch: pytest.MonkeyPatch) -> None:
     renew_small_shops(monkeypatch)
     monkeypatch.setattr(spare_file, "LEFT_ALONE_SECONDS", 0)
+    monkeypatch.setattr(spare_file, "FEWEST_BYTES", 0)
 
 
 @pytest.fixture
@@ -75,6 +76,7 @@ def test_two_files_take_turns_and_each_says_all(shop: Shop, copies: list[Path]) 
     assert copies == []
 
 
+@pytest.mark.slow
 def test_after_a_whole_file_the_first_night_copies_it(tmp_path: Path, copies: list[Path]) -> None:
     shop = Shop(tmp_path / "shop", 22, days=6)
     published = shop.publish()
