@@ -31,6 +31,15 @@ def sync_file(path: Path) -> None:
         os.fsync(file.fileno())
 
 
+def sync_folder(path: Path) -> None:
+    """Return when the names in a folder are on the disk."""
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
 def copy_file(source: Path, target: Path) -> None:
     """Make ``target`` a copy; on XFS and Btrfs one that shares its bytes until they change."""
     if not hasattr(os, "copy_file_range"):

@@ -56,10 +56,6 @@ def publish(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
         _log_of(target).unlink(missing_ok=True)
         spare_version = keep_spare(target) if made is _Made.RENEWED else None
         os.replace(part, target)
-        if made is not _Made.ALONE:
-            with at_once(connection):
-                remember_files(connection, target, spare_version)
-                begin_notes(connection, keeps_spare=spare_version is not None)
     except (OSError, duckdb.Error) as error:
         _discard(part)  # half a file only takes the room that is missing
         exhausted = machine_exhausted(error, str(target)) if isinstance(error, duckdb.Error) else None
@@ -72,6 +68,12 @@ def publish(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
             f"{target.parent} or bring back the file that is named, then run again; what was published "
             "before is as it was"
         ) from error
+    if made is not _Made.ALONE:
+        with at_once(connection):
+            # what another hand wrote since it was looked at is no base
+            keeps_spare = spare_version is not None and spare_version == remembered_files(connection)[0]
+            remember_files(connection, target, spare_version if keeps_spare else None)
+            begin_notes(connection, keeps_spare=keeps_spare)
 
 
 class _Made(Enum):

@@ -84,6 +84,8 @@ def parse_rules(lines: Mapping[str, str]) -> RenewalRules:
         keys, of, where = _parsed(lines["renewed by"])
         over, looked = (_pair(lines[rule]) if rule in lines else None for rule in ("takes over", "looks up"))
         tables = tuple(table for table in of if table != _with_schema("since"))
+        if looked and looked[1] in of:
+            raise ValueError(f"{looked[1]} is looked up: rows come by it, too; name it once")
         renewal = Renewal(keys, tables, tables != of, over, where, looked)
     if "adds up" in lines:
         sums = Sums(*_parsed(lines["adds up"])[:2])

@@ -1,4 +1,4 @@
-"""Bring a copy of the published file up to date: rows noted as changed, and the other marts whole."""
+"""Bring a copy of the published file or its spare up to date: noted rows, and the other marts whole."""
 
 from __future__ import annotations
 

@@ -1,22 +1,20 @@
 """The file that was published before the last: brought up to date, it is the next one, and nothing is copied.
 
 It lies hidden beside the published file and lacks what was noted of two publications. Whoever still has it
-open keeps it: the engine refuses a file that another process has open, and what is read without the engine,
-by a backup, is left alone for an hour. A copy of the published file is then made instead.
+open keeps it as it is: then, and where the system cannot tell, a copy of the published file is made instead.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
-import time
-from contextlib import suppress
+import sys
 from pathlib import Path
+
+from connectors.durable_files import sync_folder
 
 # a smaller file is copied in less time than the rows of another night take
 FEWEST_BYTES = 3_000_000_000
-# who copies a published file byte by byte holds no lock on it, and may go on after the next one is there
-LEFT_ALONE_SECONDS = 3600
-_OPEN_FILES = Path("/dev/fd")
 
 
 def spare_of(target: Path) -> Path:
@@ -27,11 +25,10 @@ def take_spare(target: Path, version: str | None, part: Path) -> bool:
     """Move the spare of ``target`` to ``part``; False where it is none of this version, or is in use."""
     spare = spare_of(target)
     try:
-        found = spare.stat()
-        is_free = time.time() - found.st_ctime >= LEFT_ALONE_SECONDS and found.st_nlink == 1
-        if version is None or file_version(spare) != version or not is_free or _is_open_here(found):
+        if version is None or file_version(spare) != version or _is_in_use(spare):
             return False
         os.replace(spare, part)
+        sync_folder(part.parent)  # what is half renewed must not lie under its old name after a power cut
     except OSError:
         return False
     return True
@@ -59,12 +56,16 @@ def file_version(path: Path) -> str:
     return f"{found.st_ino} {found.st_size} {found.st_mtime_ns}"
 
 
-def _is_open_here(found: os.stat_result) -> bool:
-    """Whether this process has the file open: the engine's lock keeps out only others."""
-    if not _OPEN_FILES.is_dir():
-        return True  # nobody knows
-    for opened in _OPEN_FILES.iterdir():
-        with suppress(OSError):
-            if os.path.samestat(opened.stat(), found):
-                return True
-    return False
+def _is_in_use(path: Path) -> bool:
+    """Whether somebody has the file open, or keeps it under another name."""
+    if sys.platform != "linux":
+        return True  # nobody tells
+    # a reader's lock is gone once its process closes the file anywhere (fcntl(2)); the kernel grants a lease
+    # for writing only of a file that nobody else has open
+    with path.open("r+b") as file:
+        try:
+            fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+            fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        except OSError:
+            return True
+        return os.fstat(file.fileno()).st_nlink > 1

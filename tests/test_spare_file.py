@@ -21,13 +21,13 @@ from pipelines.marks import _keep
 from pipelines.spare_file import spare_of
 from pipelines.steps import quiet
 from pipelines.vacuum import vacuum
+from pipelines.warehouse import open_warehouse
 from pipelines.workspace import open_workspace
 
 
 @pytest.fixture(autouse=True)
 def _nights_go_by(monkeypatch: pytest.MonkeyPatch) -> None:
     renew_small_shops(monkeypatch)
-    monkeypatch.setattr(spare_file, "LEFT_ALONE_SECONDS", 0)
     monkeypatch.setattr(spare_file, "FEWEST_BYTES", 0)
 
 
@@ -90,24 +90,23 @@ def test_after_a_whole_file_the_first_night_copies_it(tmp_path: Path, copies: li
 
 
 @pytest.mark.slow
-def test_what_is_too_new_for_a_backup_to_have_ended_is_left_alone(
-    shop: Shop, copies: list[Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(spare_file, "LEFT_ALONE_SECONDS", 3600)
+def test_a_backup_that_reads_bytes_for_two_nights_reads_one_file(shop: Shop, copies: list[Path]) -> None:
     published = shop.folder / "painpoints.duckdb"
-    before = spare_of(published).open("rb")
-    content = before.read()
-    _another_day(shop)
+    content = published.read_bytes()
+    with published.open("rb") as backup:
+        first = backup.read(4096)
+        _another_day(shop)
+        assert copies == []
+        _another_day(shop)
+        assert first + backup.read() == content
     assert copies == [published]
-    before.seek(0)
-    with before:
-        assert before.read() == content
     assert_as_a_fresh_one(shop)
 
 
 READER = """
 import duckdb, sys
 db = duckdb.connect(sys.argv[1], read_only=True)
+open(sys.argv[1], "rb").close()  # takes the process's lock of the file away
 print(db.execute("select count(*), count(distinct user_key) from marts.events").fetchall(), flush=True)
 sys.stdin.readline()
 print(db.execute("select count(*), count(distinct user_key) from marts.events").fetchall(), flush=True)
@@ -157,6 +156,33 @@ def test_a_spare_that_another_hand_changed_is_not_published(shop: Shop, copies: 
         db.execute("delete from marts.events where device = 'mobile'")
     _another_day(shop)
     assert copies == [published]
+    assert_as_a_fresh_one(shop)
+
+
+def test_what_another_hand_changes_while_a_night_is_published_is_no_spare(
+    shop: Shop, copies: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep = publishing.keep_spare
+
+    def meddled(target: Path) -> str | None:
+        with duckdb.connect(str(target)) as db:
+            db.execute("delete from marts.events where device = 'mobile'")
+        return keep(target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(publishing, "keep_spare", meddled)
+        published = _another_day(shop)
+    _another_day(shop)
+    assert copies == [published]
+    assert_as_a_fresh_one(shop)
+
+
+def test_notes_of_another_program_are_not_asked(shop: Shop, copies: list[Path]) -> None:
+    workspace = open_workspace(shop.folder)
+    with open_warehouse(workspace.warehouse, workspace.settings.engine) as connection:
+        connection.execute("alter table lake.unpublished_events drop is_gone")
+        publishing.publish(connection, workspace.published)
+    assert copies == []
     assert_as_a_fresh_one(shop)
 
 

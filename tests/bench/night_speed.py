@@ -20,7 +20,6 @@ from contract import Task
 from world import make_world
 from world_columns import SOURCE
 
-from pipelines import spare_file
 from pipelines.build_base import forget_base
 from pipelines.detecting import detect_nights
 from pipelines.finding_store import make_state
@@ -46,7 +45,6 @@ def main() -> None:
     parser.add_argument("--journeys", default="session", help="session, user, or both: session,user")
     parser.add_argument("--once", action="store_true", help="hold the night against the first build")
     asked = parser.parse_args()
-    spare_file.LEFT_ALONE_SECONDS = 0  # a day passes between nights
     world = make_world(asked.data, asked.events, asked.days, asked.seed)
     scratch = world / "night.scratch"
     shutil.rmtree(scratch, ignore_errors=True)
