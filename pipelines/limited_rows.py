@@ -7,14 +7,13 @@ from collections.abc import Mapping, Sequence
 
 import duckdb
 
+from pipelines.person_events import KEYED, PERSON, PERSON_EVENTS, PersonEvents
 from pipelines.renewal_rules import Renewal, changed_name
 from pipelines.sql_models import AnyModel, ComputedModel, GeneratedModel, Model, with_tables
 from pipelines.warehouse import column_names, count_rows, quoted
 
 EVENTS = "staging.events"
 BY_EVENT = ("event_number",)
-_KEYED, _PERSON = "intermediate.keyed_events", "user_number"
-_LOOKED_UP = "renewing.person_events"
 
 
 class LimitedRows:
@@ -23,6 +22,7 @@ class LimitedRows:
     def __init__(self, connection: duckdb.DuckDBPyConnection, models: Mapping[str, AnyModel]) -> None:
         self._connection = connection
         self._models = models
+        self._persons = PersonEvents(connection)
 
     def limited(self, model: Model | GeneratedModel, renewal: Renewal) -> dict[str, str]:
         """By the name of a table that ``model`` reads, what has its rows of the keys: a table or a query.
@@ -33,44 +33,24 @@ class LimitedRows:
         tables = [table for table in renewal.of if table != EVENTS and not self._models[table].is_view]
         # tables, whose size the engine knows; of the many columns of staged files few are read
         names = {table: f"renewing.{table.replace('.', '_')}" for table in tables}
-        asked = list(names.values())
-        if renewal.looked_up:
-            names[renewal.looked_up[1]] = _LOOKED_UP
-        found = self.nested(
-            model, names | ({EVENTS: f"({self._limited_events(renewal)})"} if EVENTS in renewal.of else {})
-        )
+        others = {}
+        if EVENTS in renewal.of:
+            others[EVENTS] = f"({self._limited_events(renewal)})"
+        if renewal.is_of_persons:
+            others[KEYED] = PERSON_EVENTS
+        found = self.nested(model, names | others)
         words = {*re.findall("[a-z0-9_]+", with_tables(model.sql, found).lower()), *self._columns(model.name)}
         for table in tables:
             columns = ", ".join(quoted(name) for name in self._columns(table) if name in words)
             source = table
-            if (table, renewal.keys) == (_KEYED, (_PERSON,)):
-                self._look_up(_PERSON, table, ["renewing.keys"])
-                source = _LOOKED_UP
+            if (table, renewal.keys) == (KEYED, (PERSON,)):
+                self._persons.read(["renewing.keys"])
+                source = PERSON_EVENTS
             rows = among(source, renewal, time_of(self._columns(table)), columns or "*")
             self._connection.execute(f"create or replace table {names[table]} as {rows}")
-        if renewal.looked_up:
-            self._look_up(
-                *renewal.looked_up, [each for each in asked if self._has(each, renewal.looked_up[0])]
-            )
+        if renewal.is_of_persons:
+            self._persons.read(names.values())
         return found
-
-    def _look_up(self, column: str, table: str, asking: Sequence[str]) -> None:
-        """Have the rows of a table at hand of which ``asking``, tables, ask: each is read once a build."""
-        assert (column, table) == (_PERSON, _KEYED), "all who look up look for the same"
-        self._connection.execute(f"create table if not exists renewing.persons ({column} bigint)")
-        self._connection.execute(f"create table if not exists {_LOOKED_UP} as select * from {table} limit 0")
-        asked = " union ".join(f"select {column} from {each} where {column} is not null" for each in asking)
-        known = f"select {column} from renewing.persons"
-        self._connection.execute(f"create or replace table renewing.missing as {asked} except {known}")
-        if count_rows(self._connection, "renewing.missing"):
-            self._connection.execute(
-                f"insert into {_LOOKED_UP} select * from {table} "
-                f"where {column} in (select {column} from renewing.missing)"
-            )
-            self._connection.execute("insert into renewing.persons from renewing.missing")
-
-    def _has(self, table: str, column: str) -> bool:
-        return column in column_names(self._connection, table)
 
     def _columns(self, table: str) -> list[str]:
         return [] if table.startswith("checks.") else column_names(self._connection, table)
@@ -115,10 +95,15 @@ class LimitedRows:
 def among(table: str, renewal: Renewal, time: str | None, columns: str = "*") -> str:
     """The query for those rows of a table that are of ``renewing.keys``; ``time`` is the column of theirs."""
     found = is_among(renewal, time, table)
-    if renewal.keys == (_PERSON,) or "rowid" in found:
+    if renewal.keys == (PERSON,) or _is_compared(renewal, time):
         return f"select {columns} from {table} as t where {found}"
     # what came lately lies together: found by its keys alone, of the other columns little has to be read
     return by_rowid(table, found, columns)
+
+
+def _is_compared(renewal: Renewal, time: str | None) -> bool:
+    """Whether there is more to a row than one key."""
+    return len(renewal.keys) > 1 or (renewal.since and time is not None)
 
 
 def by_rowid(table: str, found: str, columns: str = "*") -> str:
@@ -129,13 +114,12 @@ def by_rowid(table: str, found: str, columns: str = "*") -> str:
 
 def is_among(renewal: Renewal, time: str | None, table: str = "") -> str:
     """What holds of rows ``t``, of a table where one is given, of ``renewing.keys``."""
-    is_timed = renewal.since and time is not None
-    if len(renewal.keys) == 1 and not is_timed:
+    if not _is_compared(renewal, time):
         (key,) = renewal.keys
         return f"t.{key} in (select {key} from renewing.keys)"
     (first, *others) = renewal.keys
     same = [f"k.{first} = t.{first}", *(f"k.{key} is not distinct from t.{key}" for key in others)]
-    if is_timed:
+    if renewal.since and time:
         same.append(f"t.{time} >= k.since_us")
     on = " and ".join(same)
     if table:

@@ -6,8 +6,8 @@ the rows of a key is found by ``sql/renewals/NAME.sql``. With ``since`` at the e
 keys, and in ``since_us`` from when on the rows of each may differ. With ``where CONDITION`` at the end only
 rows of those tables for which it holds make any.
 
-``-- looks up: COLUMN of TABLE`` says that of another table, one row an event, only those rows are asked of
-which COLUMN says the same as in the tables it is renewed by.
+``-- asks events: of persons`` says that of the events, ``keyed_events``, only those are asked that are of the
+persons in the tables it is renewed by.
 
 ``-- takes over: COLUMN of VIEW`` says that a column is what a view of staged events says; for which events it
 may say another thing is found by ``sql/renewals/VIEW.sql``.
@@ -27,7 +27,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-RULES = ("renewed by", "looks up", "takes over", "adds up", "grows")
+RULES = ("renewed by", "asks events", "takes over", "adds up", "grows")
 _OF_TABLES = re.compile(
     r"(?P<columns>[a-z_, ]+) of (?P<tables>[a-z_.]+(?:, [a-z_.]+)*)(?: where (?P<where>.+))?"
 )
@@ -38,8 +38,7 @@ class Renewal:
     """``keys`` are columns; ``of`` are tables with their schema whose rows of a key make that key's rows.
 
     With ``since`` only the later rows of a key do, with ``where`` only those for which it holds.
-    ``taken_over`` is a column and the view that tells it, ``looked_up`` one and the table of which rows are
-    found by it.
+    ``taken_over`` is a column and the view that tells it. ``is_of_persons``: see ``asks events``.
     """
 
     keys: tuple[str, ...]
@@ -47,7 +46,7 @@ class Renewal:
     since: bool = False
     taken_over: tuple[str, str] | None = None
     where: str = "true"
-    looked_up: tuple[str, str] | None = None
+    is_of_persons: bool = False
 
     @property
     def all_read(self) -> tuple[str, ...]:
@@ -82,20 +81,17 @@ def parse_rules(lines: Mapping[str, str]) -> RenewalRules:
     renewal = sums = None
     if "renewed by" in lines:
         keys, of, where = _parsed(lines["renewed by"])
-        over, looked = (_pair(lines[rule]) if rule in lines else None for rule in ("takes over", "looks up"))
+        taken = _parsed(lines["takes over"]) if "takes over" in lines else None
+        over = (taken[0][0], taken[1][0]) if taken else None
+        asks = lines.get("asks events")
         tables = tuple(table for table in of if table != _with_schema("since"))
-        if looked and looked[1] in of:
-            raise ValueError(f"{looked[1]} is looked up: rows come by it, too; name it once")
-        renewal = Renewal(keys, tables, tables != of, over, where, looked)
+        if asks not in (None, "of persons") or (asks and _with_schema("keyed_events") in of):
+            raise ValueError(f"asks events: {asks}: write `of persons`; whoever is renewed by them cannot")
+        renewal = Renewal(keys, tables, tables != of, over, where, asks is not None)
     if "adds up" in lines:
         sums = Sums(*_parsed(lines["adds up"])[:2])
     grows, _, grown = lines.get("grows", "").partition(" of ")
     return RenewalRules(renewal, sums, grows, _with_schema(grown or "staging.events"))
-
-
-def _pair(text: str) -> tuple[str, str]:
-    (column,), (table,), _ = _parsed(text)
-    return column, table
 
 
 def _parsed(text: str) -> tuple[tuple[str, ...], tuple[str, ...], str]:

@@ -1,7 +1,7 @@
 -- One row per attempt: the event that opened it, of those of its stage at that moment the one with the least digest;
 -- and what is said of the visitor there. told_origin_number: what the session tells of where the visit came from
 -- renewed by: attempt_number of session_stages, user_attempts
--- looks up: user_number of keyed_events
+-- asks events: of persons
 with first_events as (
     select
         o.journey_number,

@@ -2,7 +2,7 @@
 -- first and the last page; and where the first event that tells it says that the visit came from.
 -- Of events at one moment the vendor's order decides, then the digest.
 -- renewed by: session_number of session_moments, session_spans
--- looks up: user_number of keyed_events
+-- asks events: of persons
 with points as (
     select
         m.user_number, m.source_number, s.session_number,
