@@ -89,8 +89,11 @@ def detect_nights(
     last_days = _last_days(connection, workspace)
     night = max(last_days.values())
     forget_nights_after(connection, night)  # a source that came later may end earlier
-    judged = judged_nights(connection)
-    first = _first_to_judge(night, judged, settings.replay_nights)
+    # a night before the last judged one (data that went back in time) starts from the one before it
+    judged = [each for each in judged_nights(connection) if each < night]
+    first = night - timedelta(days=settings.replay_nights)
+    if judged:
+        first = max(first, judged[-1] + timedelta(days=1))
     since = min(first, *last_days.values()) - timedelta(days=MEMORY_DAYS)
     journeys = _journeys(connection, workspace, last_days, since)
     columns_of = {field: column for column, field in segment_columns(workspace.journeys).items()}
@@ -103,13 +106,11 @@ def detect_nights(
     )
     ideals = _ideals(workspace.journeys)
     slices = {cube.transition: cube.slices(SEGMENT_DEPTH) for each in journeys for cube in each.cubes}
-    if not any(each < night for each in judged):
+    if not judged:
         earliest = min((each.first_night for each in journeys if each.cubes), default=night)
         first = max(first, min(earliest, night))
     nights = [first + timedelta(days=n) for n in range((night - first).days + 1)]
-    # a night before the last judged one (data that went back in time) starts from the one before it
-    previous = [each for each in judged if each < nights[0]]
-    standing = pain_points_of(connection, previous[-1]) if previous else []
+    standing = pain_points_of(connection, judged[-1]) if judged else []
     notes: list[dict[str, object]] = []
     for each in nights:
         proposals = proposed_ideals(
@@ -129,13 +130,6 @@ def detect_nights(
     save_notes(connection, night, notes + quiet_stages(cubes, felt, standing, detector))
     make_state_marts(connection)
     return nights
-
-
-def _first_to_judge(night: date, judged: Sequence[date], replay: int) -> date:
-    """The first night not judged yet, of those that are judged at all."""
-    earlier = [each for each in judged if each < night]
-    first = night - timedelta(days=replay)
-    return max(first, earlier[-1] + timedelta(days=1)) if earlier else first
 
 
 def _last_days(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> dict[str, date]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import duckdb
 
-from pipelines.limited_rows import LimitedRows
+from pipelines.limited_rows import EVENTS, LimitedRows
+from pipelines.person_events import KEYED
 from pipelines.sql_models import Model, read_models, with_tables
 from pipelines.warehouse import has_table
 
 # of more the engine would write what it joins to disk, all texts of an event with it
 MOST_EVENTS = 8_000_000
 _DAY_US = 86_400_000_000
-_EVENTS, _KEYED = "staging.events", "intermediate.keyed_events"
 
 
 def event_slices(connection: duckdb.DuckDBPyConnection, model: Model) -> list[str]:
@@ -23,7 +23,7 @@ def event_slices(connection: duckdb.DuckDBPyConnection, model: Model) -> list[st
     if not has_keyed_events(connection):
         return [f"select * from {model.name}"]
     days = connection.execute(
-        f"select event_us // {_DAY_US} as day, count(*) from {_KEYED} group by day order by day"
+        f"select event_us // {_DAY_US} as day, count(*) from {KEYED} group by day order by day"
     ).fetchall()
     starts: list[int] = []
     room = 0
@@ -39,7 +39,7 @@ def event_slices(connection: duckdb.DuckDBPyConnection, model: Model) -> list[st
         # days are cut at zero, and those before 1970 the other way: a slice takes what lies between its days
         within = f"event_us // {_DAY_US} >= {start} and event_us // {_DAY_US} < {after}"
         near = f"event_us between {(start - 1) * _DAY_US} and {(after + 1) * _DAY_US} and {within}"
-        events_, keyed = (f"(select * from {table} where {near})" for table in (_EVENTS, _KEYED))
+        events_, keyed = (f"(select * from {table} where {near})" for table in (EVENTS, KEYED))
         queries.append(with_tables(model.sql, of_some_events(connection, model, keyed, events_)))
     return queries
 
@@ -53,9 +53,9 @@ def of_some_events(
     staging.events.
     """
     models = {each.name: each for each in read_models("staging", "intermediate")}
-    return LimitedRows(connection, models).nested(model, {_KEYED: keyed, _EVENTS: events})
+    return LimitedRows(connection, models).nested(model, {KEYED: keyed, EVENTS: events})
 
 
 def has_keyed_events(connection: duckdb.DuckDBPyConnection) -> bool:
     """Whether the database holds the table of events that a build makes; Spark leaves a view of its files."""
-    return has_table(connection, _KEYED)
+    return has_table(connection, KEYED)

@@ -41,12 +41,13 @@ class LimitedRows:
         found = self.nested(model, names | others)
         words = {*re.findall("[a-z0-9_]+", with_tables(model.sql, found).lower()), *self._columns(model.name)}
         for table in tables:
-            columns = ", ".join(quoted(name) for name in self._columns(table) if name in words)
+            all_columns = self._columns(table)
+            columns = ", ".join(quoted(name) for name in all_columns if name in words)
             source = table
             if (table, renewal.keys) == (KEYED, (PERSON,)):
                 self._persons.read(["renewing.keys"])
                 source = PERSON_EVENTS
-            rows = among(source, renewal, time_of(self._columns(table)), columns or "*")
+            rows = among(source, renewal, time_of(all_columns), columns or "*")
             self._connection.execute(f"create or replace table {names[table]} as {rows}")
         if renewal.is_of_persons:
             self._persons.read(names.values())

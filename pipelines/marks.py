@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 from datetime import UTC, date, timedelta
 from pathlib import Path
 
 import duckdb
 
+from connectors.durable_files import copy_file, sync_file
 from pipelines.errors import NothingLanded, PainpointsError
 from pipelines.explore import connect
 from pipelines.finding_store import built_recipe, make_state, make_state_marts
@@ -131,15 +131,14 @@ def _show(connection: duckdb.DuckDBPyConnection, published: Path) -> None:
     try:
         for path in (part, part.with_name(part.name + ".wal")):
             path.unlink(missing_ok=True)
-        shutil.copyfile(published, part)
+        copy_file(published, part)
         connection.execute(f"attach {literal(part)} as shown")
         try:
             _write(connection)
             connection.execute("checkpoint shown")
         finally:
             connection.execute("detach shown")
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
+        sync_file(part)
         os.replace(part, published)
         if is_ours:  # and stays what the next night stands on: these tables are written whole every night
             remember_files(connection, published, spare_version)

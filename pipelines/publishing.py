@@ -12,7 +12,7 @@ from pathlib import Path
 
 import duckdb
 
-from connectors.durable_files import copy_file
+from connectors.durable_files import copy_file, sync_file
 from pipelines.commits import at_once, in_batches
 from pipelines.errors import PainpointsError
 from pipelines.event_slices import event_slices, has_keyed_events
@@ -50,8 +50,7 @@ def publish(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
     try:
         _discard(part)
         made = _make(connection, target, part)
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
+        sync_file(part)
         # what somebody who had it open for writing left behind would be played onto the new file
         _log_of(target).unlink(missing_ok=True)
         spare_version = keep_spare(target) if made is _Made.RENEWED else None
